@@ -91,6 +91,11 @@ pub trait Source: Send + Sync {
     /// Whether rows that were read can be read again from their position.
     fn is_replayable(&self) -> bool;
 
+    /// Why its rows cannot be read on in another process, after the position of one; none if they can.
+    fn not_resumable(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether rows lie in the order in which they arrive, rather than in that of a file, which means nothing.
     fn has_arrival_order(&self) -> bool {
         false

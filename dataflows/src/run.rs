@@ -7,6 +7,7 @@ mod outputs;
 mod refusals;
 mod replay;
 mod report;
+mod state;
 mod summary;
 
 use std::collections::BTreeSet;
@@ -26,11 +27,13 @@ use crate::config::Config;
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::Engine;
 use crate::health::{HealthMonitor, MonitoredSource};
+use crate::ingest::PausedSources;
+use crate::ingest::commit_log::StateDir;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::reader_thread::ReadProgress;
-use crate::ingest::{PausedSources, now};
+use crate::ingest::sequencer::SequencerError;
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
 use crate::publish::{Board, BoardConfig, BoardReader, ID_TEXTS};
@@ -71,6 +74,8 @@ pub struct Job {
     pub http_ingest: Option<HttpIngest>,
     /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: SinkStatuses,
+    /// Where its state is kept, until it is restored.
+    state: Option<StateDir>,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     dispatcher: CommitDispatcher,
     engine: Engine,
@@ -91,7 +96,10 @@ impl Job {
         states: Arc<dyn StateStore>,
         options: &RunOptions,
     ) -> Result<Job, RunError> {
-        Job::of_generation(Generation::at(now()), config, states, options)
+        let state = state::open(config, options).map_err(SequencerError::from)?;
+        let generation = state::generation(state.as_ref()).map_err(SequencerError::from)?;
+        let job = Job::of_generation(generation, config, states, options)?;
+        Ok(Job { state, ..job })
     }
 
     /// The same of a start that may have been recorded.
@@ -144,6 +152,7 @@ impl Job {
             paused: PausedSources::default(),
             http_ingest: config.http_ingest(),
             sinks,
+            state: None,
             dispatcher,
             engine,
             began,

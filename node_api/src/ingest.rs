@@ -43,6 +43,8 @@ pub struct PostOutcome {
     /// The commit that ends the round in which all rows are bound: every view that is complete at it shows
     /// them. None if that took too long to be waited for, or before the first round.
     pub commit: Option<Commit>,
+    /// Whether the accepted rows survive a crash of the process and of the machine.
+    pub durable: bool,
 }
 
 /// Why a row was rejected.

@@ -143,6 +143,13 @@ impl ReadFrom {
         ReadFrom(times.into())
     }
 
+    /// Of a job that goes on, whose sources were read from `before`; those that it has gained since from these times.
+    #[must_use]
+    pub fn going_on_from(&self, before: &ReadFrom) -> ReadFrom {
+        let sources = self.0.len().max(before.0.len());
+        ReadFrom((0..sources).map(|source| before.of(source).or(self.of(source))).collect())
+    }
+
     /// From when on a source has been read; none if that is unknown, or no source has this number.
     pub fn of(&self, source: usize) -> Option<EventTime> {
         self.0.get(source).copied().flatten()

@@ -101,6 +101,10 @@ impl Source for EntriesSource {
         self.follows
     }
 
+    fn not_resumable(&self) -> Option<&'static str> {
+        self.follows.then_some("a file that is followed may be another one meanwhile")
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         self.files.paths()
     }

@@ -67,7 +67,7 @@ impl Redundancy {
 
     /// Notes that a source sent an instrument.
     pub(super) fn note(&mut self, source: usize, instrument: InstrumentId) {
-        let Some(known) = &mut self.instruments[source] else { return };
+        let Some(Some(known)) = self.instruments.get_mut(source) else { return };
         if self.last != Some((source, instrument)) {
             known.insert(instrument);
             self.last = Some((source, instrument));

@@ -9,10 +9,12 @@
 
 mod clients;
 mod coverage;
+mod history;
 mod partition;
 mod source;
 
 pub use coverage::Coverage;
+pub use history::ClockHistory;
 
 use coverage::Redundancy;
 use partition::Partition;
@@ -177,19 +179,50 @@ impl CommitClock {
         CommitClock { read_from, ..self }
     }
 
+    /// Goes on after earlier commits: with the next number, and as if their rows had been bound here. Times and watermarks
+    /// do not go back. Every source catches up anew: what it had when the job ended may have grown.
+    #[must_use]
+    pub fn going_on(mut self, history: &ClockHistory) -> CommitClock {
+        let Some(last) = history.last() else { return self };
+        self.next = last.commit.next();
+        self.at = self.at.max(last.at);
+        for (watermark, before) in self.watermarks.iter_mut().zip(&last.watermarks) {
+            if let (Some(watermark), Some(before)) = (watermark, before) {
+                *watermark = (*watermark).max(*before);
+            }
+        }
+        for (source, positions) in self.sources.iter_mut().zip(&last.positions) {
+            source.go_on(positions, self.at);
+        }
+        for ((source, partition), newest) in &history.newest {
+            let own =
+                self.sources.get_mut(*source).and_then(|own| own.partitions.get_mut(*partition));
+            own.into_iter().for_each(|own| own.newest = *newest);
+            self.newest = self.newest.max(*newest);
+        }
+        for (source, instrument) in &history.sent {
+            self.redundancy.note(*source, *instrument);
+        }
+        if let Some((source, clients)) = &history.clients
+            && let Some(own) = self.sources.get_mut(*source)
+        {
+            own.clients = own.clients.is_some().then(|| clients.clone());
+        }
+        self.read_from = self.read_from.going_on_from(&last.read_from);
+        self
+    }
+
     /// A partition is there from the next commit on; those that were there already stay as they are. Returns whether
     /// it was not.
     pub fn open(&mut self, source: usize, partition: usize) -> bool {
         let (at, partitions) = (self.at, &mut self.sources[source].partitions);
         while partitions.len() <= partition {
-            let mut unknown = Partition::fresh(at);
-            unknown.absent = true;
-            partitions.push(unknown);
+            partitions.push(Partition::missing(at));
         }
         let own = &mut partitions[partition];
         let is_new = own.absent;
         if is_new {
-            *own = Partition::fresh(at);
+            own.open(at);
         }
         is_new
     }

@@ -45,6 +45,17 @@ impl Partition {
         }
     }
 
+    /// A partition that is not there.
+    pub(super) fn missing(at: EventTime) -> Partition {
+        Partition { absent: true, ..Partition::fresh(at) }
+    }
+
+    /// It is there from now on. What was bound of it before stays bound.
+    pub(super) fn open(&mut self, at: EventTime) {
+        let (position, newest) = (self.position, self.newest);
+        *self = Partition { position, newest, ..Partition::fresh(at) };
+    }
+
     /// It brought a row: there was something to read.
     pub(super) fn note_row(&mut self, position: u64) {
         self.position = position;

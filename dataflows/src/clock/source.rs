@@ -29,6 +29,16 @@ impl SourceClock {
         SourceClock { timing, partitions, clients, is_held, resumed_at: at, has_caught_up }
     }
 
+    /// Rows up to these positions are bound. A partition that is not there any more keeps its own.
+    pub(super) fn go_on(&mut self, positions: &[u64], at: EventTime) {
+        while self.partitions.len() < positions.len() {
+            self.partitions.push(Partition::missing(at));
+        }
+        for (partition, position) in self.partitions.iter_mut().zip(positions) {
+            partition.position = *position;
+        }
+    }
+
     pub(super) fn hold(&mut self, is_held: bool, at: EventTime) {
         if self.is_held && !is_held {
             self.resumed_at = at;

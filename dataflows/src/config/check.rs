@@ -9,14 +9,14 @@ use operators::indicators::IndicatorsConfig;
 
 use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
-use super::raw::{RawCommit, RawConfig, RawHttp, RawJob, RawLimits};
+use super::raw::{RawCommit, RawConfig, RawHttp, RawJob, RawLimits, RawState};
 use super::rules::RawRule;
 use super::values::{
     duration, in_range, listen, not_after, share, span, timeframes, timeframes_fit,
 };
 use super::{
-    Config, ConfigError, ConfiguredSource, RawOutliers, calendars, instruments, kinds, rules,
-    sinks, sources,
+    Config, ConfigError, ConfiguredSource, RawOutliers, StateConfig, calendars, instruments, kinds,
+    rules, sinks, sources,
 };
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, FileOrder};
@@ -103,6 +103,7 @@ impl RawConfig {
             readers: readers(&limits)?,
             listen: listen(&http.listen)?,
             access: access(&http)?,
+            state: state(self.state, folder)?,
             toml,
         })
     }
@@ -110,6 +111,18 @@ impl RawConfig {
     /// The configuration as TOML, with what was filled in.
     fn written(&self) -> Result<String, ConfigError> {
         toml::to_string(self).map_err(|error| ConfigError::at("configuration")(error.to_string()))
+    }
+}
+
+/// Where the state is kept.
+fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigError> {
+    let RawState { dir, fsync } = raw;
+    match dir {
+        Some(dir) if dir.is_empty() => {
+            let problem = "names no directory; leave it out to keep no state".to_owned();
+            Err(ConfigError::at("state.dir")(problem))
+        }
+        dir => Ok(dir.map(|dir| StateConfig { dir: folder.join(dir), fsync })),
     }
 }
 

@@ -97,6 +97,12 @@ impl Layers {
         Layers { registries, ..self }
     }
 
+    /// Where the state of the job is kept, as far as that is known before everything is checked.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        let dir = self.merged.get("state")?.get("dir")?.as_str()?;
+        Some(self.folder.join(dir))
+    }
+
     /// Of a recording, whose registries these are.
     #[must_use]
     pub fn recorded_with(self, registries: Registries) -> Layers {

@@ -27,7 +27,7 @@ mod written;
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use market::{Calendars, Catalog, EventTime, Registries, SharedRegistries, Span};
@@ -42,7 +42,7 @@ pub use portfolios::{
 };
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
-    RawSession, RawSink, RawSource,
+    RawSession, RawSink, RawSource, RawState,
 };
 
 pub use outliers::RawOutliers;
@@ -114,8 +114,19 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whom the server answers.
     pub access: HttpAccess,
+    /// Where the state of a live job is kept; none: nowhere.
+    pub state: Option<StateConfig>,
     /// The configuration as TOML, for recordings.
     pub toml: String,
+}
+
+/// Where and how the state of a live job is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Whether commits are made durable on the disk.
+    pub fsync: bool,
 }
 
 impl RawConfig {

@@ -22,6 +22,8 @@ pub struct RawConfig {
     pub commit: RawCommit,
     /// `[limits]`: bounds.
     pub limits: RawLimits,
+    /// `[state]`: what survives the process.
+    pub state: RawState,
     /// `[http]`: serving.
     pub http: RawHttp,
     /// `[[calendar]]`: calendars with sessions, to be referred to by name.
@@ -106,6 +108,20 @@ pub struct RawCommit {
     /// its rows do arrive, else `time`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_order: Option<String>,
+}
+
+/// `[state]`: live, what survives the process.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawState {
+    /// A directory for the log of all commits, made if it does not exist. A job that is started again goes on where it
+    /// was, with every row that it had bound, also those that were posted; one process at a time. Default: none, and
+    /// nothing survives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
+    /// Whether commits are made durable on the disk as they come. Without, they survive the process, and a crash of the
+    /// machine may lose the last half a minute; posted rows are not called durable then.
+    pub fsync: bool,
 }
 
 /// `[limits]`.
@@ -373,6 +389,12 @@ impl Default for RawCommit {
             file_rows: 10_000,
             file_order: None,
         }
+    }
+}
+
+impl Default for RawState {
+    fn default() -> RawState {
+        RawState { dir: None, fsync: true }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ingest::now;
 use crate::publish::{Board, OverBudget};
 use crate::telemetry::{Connection, Delivered, Metrics};
 use crate::views::IncidentRow;
-use node_api::{Check, Health, Status};
+use node_api::{Check, Health, Readiness, Status};
 use rows::PartitionNames;
 
 /// Runs the checks. Clones share it.
@@ -44,6 +44,8 @@ struct Shared {
     /// Whether changes are logged: a replay has no trouble of its own.
     logs: bool,
     state: Mutex<State>,
+    /// While earlier commits are read again: how far that is.
+    restoring: Mutex<Option<String>>,
 }
 
 struct State {
@@ -79,7 +81,9 @@ impl HealthMonitor {
             disconnected: BTreeSet::new(),
             measured: None,
         });
-        let shared = Shared { sources, board, connections, sinks, metrics, catalog, logs, state };
+        let restoring = Mutex::default();
+        let shared =
+            Shared { sources, board, connections, sinks, metrics, catalog, logs, state, restoring };
         HealthMonitor(Arc::new(shared))
     }
 
@@ -88,7 +92,14 @@ impl HealthMonitor {
         let state = self.0.lock();
         let seen = self.0.seen(&state, now(), self.0.board.frontier().commit);
         let checks = seen.checks().into_iter().map(|(name, check)| (name.to_owned(), check));
-        Health { checks: checks.collect(), readiness: seen.readiness() }
+        let restoring = self.0.restoring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let readiness = restoring.map_or_else(|| seen.readiness(), Readiness::NotYet);
+        Health { checks: checks.collect(), readiness }
+    }
+
+    /// Earlier commits are read again, so far; none: no more. Answers are not worth asking for meanwhile.
+    pub fn restoring(&self, how_far: Option<String>) {
+        *self.0.restoring.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
     }
 
     /// Looks at the end of a round, at system time `at`, when `commit` is about to be dispatched; returns every check.

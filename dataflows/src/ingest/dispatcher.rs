@@ -11,6 +11,7 @@ use market::{
 use operators::{CommitContext, SourceSet, Watermarks};
 
 use super::closed_commit::ClosedCommit;
+use super::commit_log::{CommitLog, StateError};
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
@@ -37,6 +38,9 @@ pub enum DispatchError {
     /// The recording could not be written.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// The log of the job's state could not be written.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// What is saved beside the states of operators, and where a job continues after a restore: no commit up to `after` is dispatched again.
@@ -72,6 +76,7 @@ pub struct CommitDispatcher {
     board: Arc<Board>,
     metrics: Metrics,
     limits: InFlightLimits,
+    log: Option<CommitLog>,
     recorder: Option<Recorder>,
     watermarks: Watermarks,
     clients: SourceSet,
@@ -109,6 +114,7 @@ impl CommitDispatcher {
             board,
             metrics,
             limits,
+            log: None,
             recorder: None,
             round_watermarks: watermarks.clone(),
             watermarks,
@@ -140,6 +146,11 @@ impl CommitDispatcher {
     pub fn recording(mut self, recorder: Option<Recorder>) -> CommitDispatcher {
         self.recorder = recorder;
         self
+    }
+
+    /// Writes every commit from now on to `log`, before anybody sees it.
+    pub fn log_to(&mut self, log: CommitLog) {
+        self.log = Some(log);
     }
 
     /// Shows every commit to `observer`.
@@ -186,6 +197,9 @@ impl CommitDispatcher {
 
     /// Dispatches a commit to the workers; waits while too much is in flight.
     pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
+        if let Some(log) = &mut self.log {
+            log.write(&closed)?;
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.write(&closed)?;
         }
@@ -256,6 +270,9 @@ impl CommitDispatcher {
     /// saved states, if any, continues.
     pub fn finish(mut self) -> Result<Option<Resume>, DispatchError> {
         self.drain()?;
+        if let Some(log) = self.log.take() {
+            log.finish()?;
+        }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish()?;
         }

@@ -9,6 +9,7 @@
 //! is in flight within bounds.
 
 mod closed_commit;
+pub mod commit_log;
 pub mod connections;
 pub mod dispatcher;
 pub mod event_queues;

@@ -19,6 +19,7 @@ use super::reader_thread::{ReadProgress, ReaderThread};
 use super::recovery::Recovery;
 use super::stop::Stop;
 use super::system_time::now;
+use crate::clock::ClockHistory;
 
 /// A source and how it is read.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct Shared {
     pub connections: Connections,
     /// Where sources start that are read from the horizon on.
     pub bounds: StartBounds,
+    /// Of a job that goes on: the rows that are bound.
+    pub history: Option<Arc<ClockHistory>>,
     /// Ends all threads.
     pub stop: Stop,
 }
@@ -190,6 +193,15 @@ fn open_at_start(
         let reader = reader_thread(spec, partition, (number, None, Place::Earliest), shared);
         return Ok((reader, EventTime::NEVER));
     }
+    if let Some((position, number)) = bound_position(spec, partition, shared)? {
+        let place = Place::After(position);
+        let reader = spec.source.open(partition, place)?;
+        // From when on it was read is known from the commits before.
+        return Ok((
+            reader_thread(spec, partition, (number, Some(reader), place), shared),
+            EventTime::NEVER,
+        ));
+    }
     let at = |place| Ok((spec.source.open(partition, place)?, place));
     let StartBounds { horizon, bar, ahead } = shared.bounds;
     let opened: Result<(_, EventTime), SourceError> = match spec.source.start() {
@@ -211,6 +223,17 @@ fn open_at_start(
     let from = if reader.is_from_beginning() { EventTime::NEVER } else { from };
     let number = numbered(spec, partition, shared)?;
     Ok((reader_thread(spec, partition, (number, Some(reader), place), shared), from))
+}
+
+/// Of a job that goes on: the position up to which rows of a partition are bound, and its number; none if there is none.
+fn bound_position(
+    spec: &SourceSpec,
+    partition: u32,
+    shared: &Shared,
+) -> Result<Option<(u64, PartitionId)>, SourceError> {
+    let Some(history) = &shared.history else { return Ok(None) };
+    let number = numbered(spec, partition, shared)?;
+    Ok(history.position(spec.id, number).map(|position| (position, number)))
 }
 
 /// Calls `attempt` until it succeeds, fails for good, `CONNECT_TIMEOUT` has passed, or a stop is asked for.
@@ -332,7 +355,9 @@ fn begin(
     shared: &Shared,
 ) -> Result<JoinHandle<()>, Box<dyn Error>> {
     let number = numbered(spec, partition, shared)?;
-    let reader = reader_thread(spec, partition, (number, None, Place::Earliest), shared);
+    let bound = bound_position(spec, partition, shared)?;
+    let place = bound.map_or(Place::Earliest, |(position, _)| Place::After(position));
+    let reader = reader_thread(spec, partition, (number, None, place), shared);
     let partition = reader.partition;
     spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;
     Ok(reader.start()?)

@@ -60,6 +60,7 @@ impl RunError {
         match self {
             RunError::Recording(error) => error.is_refusal(),
             RunError::Output(error) => error.is_refusal(),
+            RunError::Sequencer(SequencerError::State(error)) => error.is_refusal(),
             _ => false,
         }
     }

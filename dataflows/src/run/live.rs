@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
-use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened};
-use crate::clock::{CommitClock, Coverage};
+use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened, state};
+use crate::clock::{ClockHistory, CommitClock, Coverage};
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
@@ -17,15 +17,20 @@ use crate::ingest::source_manager::{OpenSources, Shared, SourceSpec};
 use crate::ingest::{Stop, now};
 use crate::publish::INPUT;
 
-/// Runs live until `stop`.
+/// Runs live until `stop`. `restored` is called when the job is where it ended before, with the state that it kept, and
+/// nothing new was read yet.
 pub fn run_live(
     config: &Config,
     mut job: Job,
     options: &RunOptions,
     stop: &Stop,
+    restored: impl FnOnce(&Job) -> Result<(), RunError>,
 ) -> Result<Report, RunError> {
+    let history = state::restore(config, &mut job, stop)?;
+    restored(&job)?;
     let names = config.source_names();
-    let at = now();
+    let last = history.as_ref().and_then(|history| history.last());
+    let at = last.map_or(now(), |last| now().max(last.at));
     let http_ingest = job.http_ingest.clone();
     let clients = config.ingest_source().map(SourceId::number);
     let bound = |source| if Some(source) == clients { POST_EVENTS } else { SOURCE_EVENTS };
@@ -33,7 +38,7 @@ pub fn run_live(
     let waiting = events.bytes();
     job.board.also_retains(INPUT, move || waiting.load(Ordering::Relaxed));
     let posts = clients.map(|source| senders[source].clone());
-    let opened = match open_live(config, &job, senders, at, stop) {
+    let opened = match open_live(config, &job, senders, (at, history.clone()), stop) {
         Ok(opened) => opened,
         // Stopped before all sources were reached: the run has no commits.
         Err(error) if stop.is_set() => {
@@ -43,10 +48,16 @@ pub fn run_live(
         Err(error) => return Err(error),
     };
     let clock = opened_clock(config, &opened, at);
+    let clock = match &history {
+        Some(history) => clock.going_on(history),
+        None => clock,
+    };
     let alignment = (config.alignment, aligned(config, &opened));
     // Reader threads that run already end after a stop.
     let readers = opened.start().inspect_err(|_| stop.set()).map_err(RunError::Thread)?;
-    http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at));
+    let posted = clients.zip(last).and_then(|(clients, last)| last.positions.get(clients)?.first());
+    let posted = posted.copied().unwrap_or(0);
+    http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at, posted));
     let connections = job.connections.clone();
     let callbacks = LiveCallbacks {
         paused: &|source, paused| {
@@ -77,7 +88,7 @@ fn open_live(
     config: &Config,
     job: &Job,
     senders: Vec<EventSender>,
-    at: EventTime,
+    (at, history): (EventTime, Option<Arc<ClockHistory>>),
     stop: &Stop,
 ) -> Result<OpenSources, RunError> {
     let sources = config.sources.iter().map(|source| SourceSpec {
@@ -94,6 +105,7 @@ fn open_live(
         catalog: Arc::clone(&config.catalog),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
+        history,
         stop: stop.clone(),
     };
     OpenSources::all(sources.collect(), shared).map_err(|(id, error)| {

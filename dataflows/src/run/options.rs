@@ -29,6 +29,8 @@ pub struct RunOptions {
     pub summary: bool,
     /// Compute digests of changes and of final rows.
     pub digest: bool,
+    /// Go on with the state in the directory of the configuration, and keep it there; a replay does not.
+    pub keeps_state: bool,
     /// Keep the latest changes of views for subscribers, and the history of views.
     pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.

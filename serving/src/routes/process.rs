@@ -179,7 +179,7 @@ async fn outcome(
     processed: Option<Duration>,
     pending: Option<Pending>,
 ) -> Result<String, Problem> {
-    let PostOutcome { accepted, rejected, commit } = taken;
+    let PostOutcome { accepted, rejected, commit, durable } = taken;
     let processed = match (processed, commit) {
         (None, _) => None,
         (Some(_), None) => Some(false),
@@ -191,7 +191,7 @@ async fn outcome(
         errors: rejected.iter().take(ERRORS_MAX).map(RowError::of).collect(),
         errors_left_out: rejected.len().saturating_sub(ERRORS_MAX),
         completion_token: commit.map(|commit| Token { run: context.run.0, commit }.to_string()),
-        durable: false,
+        durable,
         processed,
     };
     let body = serde_json::to_string(&body).map_err(|error| {

@@ -27,7 +27,12 @@ pub(super) struct Prepared {
 
 impl IngestApi for Prepared {
     fn take(&self, sent: PostedBody) -> PostFuture<'_> {
-        let all = PostOutcome { accepted: 2, rejected: Vec::new(), commit: Some(Commit(17)) };
+        let all = PostOutcome {
+            accepted: 2,
+            rejected: Vec::new(),
+            commit: Some(Commit(17)),
+            durable: false,
+        };
         self.sent.lock().unwrap().push(sent);
         Box::pin(async move {
             let _open = self.gate.lock().await;
@@ -81,7 +86,12 @@ fn fault(row: usize, field: &str) -> RowFault {
 async fn the_answer_reports_every_row() {
     let (server, ingest) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
-    ingest.answer(Ok(PostOutcome { accepted: 2, rejected, commit: Some(Commit(17)) }));
+    ingest.answer(Ok(PostOutcome {
+        accepted: 2,
+        rejected,
+        commit: Some(Commit(17)),
+        durable: false,
+    }));
     let answer = post(&server, "", &[], "[]").await;
     assert_eq!((answer.status(), answer.header("content-type")), (202, "application/json"));
     let error = |row, pointer| json!({"row": row, "pointer": pointer, "code": "bad_price", "detail": "is none"});
@@ -94,11 +104,16 @@ async fn the_answer_reports_every_row() {
     });
     assert_eq!(answer.json(), want);
     // Rows that were not bound in time have no token.
-    ingest.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit: None }));
+    ingest.answer(Ok(PostOutcome {
+        accepted: 1,
+        rejected: Vec::new(),
+        commit: None,
+        durable: false,
+    }));
     assert_eq!(post(&server, "", &[], "[]").await.json()["completion_token"], Value::Null);
     // A long list is cut.
     let rejected = (0..1_003).map(|row| fault(row, "price")).collect();
-    ingest.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None }));
+    ingest.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None, durable: false }));
     let cut = post(&server, "", &[], "[]").await.json();
     assert_eq!((&cut["rejected"], &cut["errors_left_out"]), (&json!(1_003), &json!(3)));
 }
@@ -177,7 +192,12 @@ async fn the_same_key_has_the_same_answer() {
     let key = [("idempotency-key", "k-1")];
     let first = post(&server, "", &key, "[1]").await;
     assert_eq!((first.status(), first.header("idempotency-replayed")), (202, ""));
-    ingest.answer(Ok(PostOutcome { accepted: 9, rejected: Vec::new(), commit: None }));
+    ingest.answer(Ok(PostOutcome {
+        accepted: 9,
+        rejected: Vec::new(),
+        commit: None,
+        durable: false,
+    }));
     let again = post(&server, "", &key, "[1]").await;
     assert_eq!((again.status(), again.header("idempotency-replayed")), (202, "true"));
     assert_eq!((again.json(), ingest.sent().len()), (first.json(), 1), "it was taken once");
@@ -265,7 +285,12 @@ async fn parameters_that_cannot_be() {
 async fn rows_are_processed_when_views_are_complete_at_their_commit() {
     let (server, ingest) = server();
     let processed = |commit, query: &'static str| {
-        ingest.answer(Ok(PostOutcome { accepted: 1, rejected: Vec::new(), commit }));
+        ingest.answer(Ok(PostOutcome {
+            accepted: 1,
+            rejected: Vec::new(),
+            commit,
+            durable: false,
+        }));
         let answer = post(&server, query, &[], "[]");
         async { answer.await.json()["processed"].clone() }
     };

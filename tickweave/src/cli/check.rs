@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::run::going_on;
 use super::{Outcome, print};
 use crate::stderr::say;
 use dataflows::config::{ConfigError, Layers};
@@ -24,7 +25,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let layers = layers(&self.config)?;
+        let layers = going_on(layers(&self.config)?)?;
         let config = layers.check()?;
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;

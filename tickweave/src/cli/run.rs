@@ -11,8 +11,9 @@ use super::screen::Beside;
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
-use dataflows::config::Config;
+use dataflows::config::{Config, Layers};
 use dataflows::ingest::Stop;
+use dataflows::ingest::commit_log::registries;
 use dataflows::run::RunOptions;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
@@ -35,6 +36,9 @@ pub(super) struct Run {
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Keep the state of the job in DIR, and go on with what is there; replaces `state.dir`.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     results: ResultFlags,
     /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
@@ -50,16 +54,27 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let Run { config, workers, listen, record, results, force, digest, lenient } = self;
-        let config = layers(&config)?
+        let Run { config, workers, listen, record, state, results, force, digest, lenient } = self;
+        let state = state.map(std::path::absolute).transpose()?;
+        let layers = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
-            .check()?;
+            .flag("state.dir", "--state", state)?;
+        let config = going_on(layers)?.check()?;
         let mut options = RunOptions { record, force, digest, ..RunOptions::default() };
         options.summary = !json;
         results.choose(&config, &mut options)?;
         live(config, options, (json, lenient), |_| Ok(()))
     }
+}
+
+/// The layers of a job that goes on with its state, if there is any: names keep their numbers.
+pub(super) fn going_on(layers: Layers) -> anyhow::Result<Layers> {
+    let known = layers.state_dir().map(|dir| registries(&dir)).transpose()?.flatten();
+    Ok(match known {
+        Some(known) => layers.going_on_with(known),
+        None => layers,
+    })
 }
 
 /// Tells the supervisor of the process how the node is, until what this gives is dropped. One that cannot be reached

@@ -7,7 +7,7 @@ mod server;
 
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use serving::{Context, Limits, Posts, UpdateCache};
 use tokio::sync::{Semaphore, watch};
 
 use dataflows::config::Config;
-use dataflows::delivery::SinkSet;
+use dataflows::delivery::{SinkSet, Undelivered};
 use dataflows::health::HealthMonitor;
 use dataflows::ingest::http_ingest::HttpIngest;
 use dataflows::ingest::{PausedSources, Stop};
@@ -43,7 +43,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Node {
     server: RunningServer,
     running: JoinHandle<Result<Report, RunError>>,
-    sinks: SinkSet,
+    sinks: Sinks,
     control: NodeControl,
     handles: Handles,
     _stop_on_drop: StopOnDrop,
@@ -57,6 +57,22 @@ struct Handles {
     metrics: Metrics,
     health: HealthMonitor,
     http_ingest: Option<HttpIngest>,
+}
+
+/// The deliveries to sinks, which begin when the job is where it ended before.
+#[derive(Clone, Default)]
+struct Sinks(Arc<Mutex<Option<SinkSet>>>);
+
+impl Sinks {
+    fn begin(&self, sinks: SinkSet) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sinks);
+    }
+
+    /// Delivers the rest; gives what could not be delivered.
+    fn finish(&self) -> Vec<Undelivered> {
+        let sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sinks.map(|sinks| sinks.finish(DELIVERY_TIMEOUT)).unwrap_or_default()
+    }
 }
 
 struct StopOnDrop(Stop);
@@ -90,6 +106,7 @@ impl Node {
     /// be opened is said by [`Node::wait`].
     pub fn start(config: Config, mut options: RunOptions, stop: &Stop) -> Result<Node, NodeError> {
         options.followed = true;
+        options.keeps_state = true;
         let server = BoundServer::bind(config.listen)?;
         let job = Job::new(&config, Arc::new(NoStates), &options)?;
         let readers = ReaderPool::start(config.readers, job.metrics.on_refused());
@@ -103,11 +120,16 @@ impl Node {
             http_ingest: job.http_ingest.clone(),
         };
         let server = server.serve(handles.context(&config, readers));
-        let sinks = job.deliver(&config, server.runtime().clone())?;
+        let (sinks, runtime) = (Sinks::default(), server.runtime().clone());
         let control = control(&config, job.paused.clone(), stop.clone());
-        let stopped = stop.clone();
+        let (stopped, started) = (stop.clone(), sinks.clone());
         let running = thread::Builder::new().name("sequencer".to_owned());
-        let running = running.spawn(move || run_live(&config, job, &options, &stopped));
+        let running = running.spawn(move || {
+            // Sinks are told what the job comes to, not again how it came there.
+            let deliver =
+                |job: &Job| job.deliver(&config, runtime).map(|sinks| started.begin(sinks));
+            run_live(&config, job, &options, &stopped, deliver)
+        });
         Ok(Node {
             server,
             running: running.map_err(NodeError::Thread)?,
@@ -171,7 +193,7 @@ impl Node {
     pub fn wait(self) -> Result<Report, RunError> {
         let Node { server, running, sinks, .. } = self;
         let report = running.join();
-        let undelivered = sinks.finish(DELIVERY_TIMEOUT);
+        let undelivered = sinks.finish();
         server.stop();
         let report = report.unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(Report { undelivered, ..report })

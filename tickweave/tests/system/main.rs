@@ -25,6 +25,7 @@ mod produce;
 mod redis;
 mod servers;
 mod setup;
+mod state;
 mod tail;
 mod tidy;
 mod views_page;

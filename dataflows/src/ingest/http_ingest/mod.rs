@@ -78,6 +78,34 @@ struct Bound {
     /// The requests that wait for a position, in ascending order.
     waiting: VecDeque<Waiting>,
     rows: usize,
+    /// Of a job whose commits are made durable.
+    durability: Option<Durability>,
+}
+
+/// The requests whose rows are bound and not durable yet, by the commit that ends their round, in ascending order.
+#[derive(Default)]
+struct Durability {
+    through: Option<Commit>,
+    waiting: VecDeque<(Commit, oneshot::Sender<Commit>)>,
+}
+
+impl Durability {
+    /// Commits through this one are durable.
+    fn reach(&mut self, through: Commit) {
+        self.through = self.through.max(Some(through));
+        while let Some((commit, request)) =
+            self.waiting.pop_front_if(|(commit, _)| Some(*commit) <= self.through)
+        {
+            let _ = request.send(commit); // the request may have ended
+        }
+    }
+
+    fn wait_for(&mut self, commit: Commit, request: oneshot::Sender<Commit>) {
+        self.waiting.push_back((commit, request));
+        if let Some(through) = self.through {
+            self.reach(through);
+        }
+    }
 }
 
 struct Waiting {
@@ -127,7 +155,13 @@ impl HttpIngest {
         catalog: Arc<Catalog>,
         ahead: Ahead,
     ) -> HttpIngest {
-        let bound = Bound { at: EventTime::NEVER, round: None, waiting: VecDeque::new(), rows: 0 };
+        let bound = Bound {
+            at: EventTime::NEVER,
+            round: None,
+            waiting: VecDeque::new(),
+            rows: 0,
+            durability: None,
+        };
         HttpIngest(Arc::new(Shared {
             limits,
             source,
@@ -139,10 +173,24 @@ impl HttpIngest {
         }))
     }
 
-    /// The run begins at system time `at`; rows go `to` the queue of the source.
-    pub fn open(&self, to: EventSender, at: EventTime) {
+    /// The run begins at system time `at`; rows go `to` the queue of the source, with the positions after `after`.
+    pub fn open(&self, to: EventSender, at: EventTime, after: u64) {
         self.0.bound().at = at;
-        self.0.intake().to = Some(to);
+        let mut intake = self.0.intake();
+        intake.next = after + 1;
+        intake.to = Some(to);
+    }
+
+    /// Commits are made durable: from now on requests are answered when theirs is.
+    pub fn waits_for_durability(&self) {
+        self.0.bound().durability = Some(Durability::default());
+    }
+
+    /// Commits through this one are durable.
+    pub fn durable(&self, through: Commit) {
+        if let Some(durability) = &mut self.0.bound().durability {
+            durability.reach(through);
+        }
     }
 
     /// Whether sources pause.
@@ -163,7 +211,10 @@ impl HttpIngest {
         bound.round = Some(binding.commit);
         while let Some(first) = bound.waiting.pop_front_if(|first| first.last <= position) {
             bound.rows -= first.rows;
-            let _ = first.committed.send(binding.commit); // the request may have ended
+            match &mut bound.durability {
+                Some(durability) => durability.wait_for(binding.commit, first.committed),
+                None => drop(first.committed.send(binding.commit)), // the request may have ended
+            }
         }
     }
 
@@ -173,6 +224,7 @@ impl HttpIngest {
         let mut bound = self.0.bound();
         bound.waiting.clear();
         bound.rows = 0;
+        bound.durability.iter_mut().for_each(|durability| durability.waiting.clear());
     }
 }
 
@@ -183,14 +235,15 @@ impl IngestApi for HttpIngest {
             let sender = tokio::task::spawn_blocking(move || shared.accept(sent));
             let sender = sender.await.map_err(|_| PostError::Closed)??;
             let Accepted { accepted, rejected, commit } = sender;
-            let commit = match commit {
-                None => self.0.bound().round,
+            let (commit, is_told) = match commit {
+                None => (self.0.bound().round, false),
                 Some(commit) => match tokio::time::timeout(COMMIT_TIMEOUT, commit).await {
-                    Ok(commit) => Some(commit.map_err(|_| PostError::Closed)?),
-                    Err(_) => None,
+                    Ok(commit) => (Some(commit.map_err(|_| PostError::Closed)?), true),
+                    Err(_) => (None, false),
                 },
             };
-            Ok(PostOutcome { accepted, rejected, commit })
+            let durable = is_told && self.0.bound().durability.is_some();
+            Ok(PostOutcome { accepted, rejected, commit, durable })
         })
     }
 

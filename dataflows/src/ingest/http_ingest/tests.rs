@@ -22,7 +22,7 @@ fn unopened() -> HttpIngest {
 fn open(room: usize) -> (HttpIngest, EventReceiver) {
     let api = unopened();
     let (to, rows) = event_queue(room);
-    api.open(to, at(1_000));
+    api.open(to, at(1_000), 0);
     (api, rows)
 }
 

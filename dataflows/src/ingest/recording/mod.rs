@@ -24,6 +24,7 @@ use crate::views::DeadLetterRow;
 
 pub use read::{Next, Recording};
 pub use write::Recorder;
+pub(super) use write::{Named, encode};
 
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
@@ -63,7 +64,7 @@ pub struct NewNames {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Frame<'a> {
+pub(super) enum Frame<'a> {
     Header(RecordingHeader),
     Names(NewNames),
     Commit {
@@ -76,6 +77,13 @@ enum Frame<'a> {
     },
     /// The run ended in order.
     End,
+    /// In the log of a job whose state is kept: the decimals of prices and sizes of instruments, by name.
+    Scales(Vec<(String, u8, u8)>),
+}
+
+/// What stands before the first frame.
+pub(super) fn first_bytes() -> Vec<u8> {
+    [&MAGIC[..], VERSION].concat()
 }
 
 /// Why a recording cannot be written or read.

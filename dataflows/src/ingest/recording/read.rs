@@ -28,6 +28,8 @@ pub enum Next {
     Commit(ClosedCommit),
     /// Names that the next commits use for the first time.
     Names(NewNames),
+    /// The decimals of prices and sizes of instruments, by name.
+    Scales(Vec<(String, u8, u8)>),
     /// Nothing; `in_order` unless the recording was cut.
     End {
         /// Whether the run ended in order.
@@ -100,6 +102,7 @@ impl Recording {
                 }))
             }
             Some(Frame::Names(names)) => Ok(Next::Names(names)),
+            Some(Frame::Scales(scales)) => Ok(Next::Scales(scales)),
             Some(Frame::End) => {
                 self.ended_in_order = true;
                 Ok(Next::End { in_order: true })

@@ -14,8 +14,7 @@ use market::{
 };
 
 use super::{
-    FRAME_BYTES_MAX, Frame, MAGIC, NewNames, Recording, RecordingError, RecordingHeader, VERSION,
-    io,
+    FRAME_BYTES_MAX, Frame, NewNames, Recording, RecordingError, RecordingHeader, first_bytes, io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
 
@@ -30,7 +29,7 @@ pub struct Recorder {
 
 /// What has been named in a recording.
 #[derive(Default)]
-struct Named {
+pub(in crate::ingest) struct Named {
     instruments: HashSet<InstrumentId>,
     portfolios: HashSet<PortfolioId>,
     models: HashSet<ModelId>,
@@ -49,11 +48,10 @@ impl Recorder {
     ) -> Result<Recorder, RecordingError> {
         let path = path.to_owned();
         let file = opened(&path, force)?;
-        let named = Named { partitions: counts(&header.registries), ..Named::default() };
+        let named = Named::of_header(&header);
         let file = BufWriter::new(file);
         let mut recorder = Recorder { path, file, catalog, registries, named };
-        let magic = [&MAGIC[..], VERSION].concat();
-        recorder.file.write_all(&magic).map_err(io("write", &recorder.path))?;
+        recorder.file.write_all(&first_bytes()).map_err(io("write", &recorder.path))?;
         recorder.frame(&Frame::Header(header))?;
         // From here on, the file is recognisable as a recording.
         recorder.file.flush().map_err(io("write", &recorder.path))?;
@@ -100,24 +98,34 @@ impl Recorder {
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), RecordingError> {
-        let payload = postcard::to_stdvec(frame).map_err(|error| RecordingError::Io {
-            what: "encode a frame of",
-            path: self.path.clone(),
-            source: std::io::Error::other(error),
-        })?;
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        if length > FRAME_BYTES_MAX {
-            let problem =
-                format!("a commit takes {} bytes, {FRAME_BYTES_MAX} at most", payload.len());
-            return Err(RecordingError::Damaged { path: self.path.clone(), at: 0, problem });
-        }
-        let checksum = crc32fast::hash(&payload);
-        let head = [length.to_le_bytes(), checksum.to_le_bytes()].concat();
-        [&head[..], &crc32fast::hash(&head).to_le_bytes(), &payload]
-            .into_iter()
-            .try_for_each(|part| self.file.write_all(part))
-            .map_err(io("write", &self.path))
+        let mut bytes = Vec::new();
+        encode(frame, &self.path, &mut bytes)?;
+        self.file.write_all(&bytes).map_err(io("write", &self.path))
     }
+}
+
+/// Appends a frame with its head to `bytes`. `path` is where it will be, for errors.
+pub(in crate::ingest) fn encode(
+    frame: &Frame<'_>,
+    path: &Path,
+    bytes: &mut Vec<u8>,
+) -> Result<(), RecordingError> {
+    let payload = postcard::to_stdvec(frame).map_err(|error| RecordingError::Io {
+        what: "encode a frame of",
+        path: path.to_owned(),
+        source: std::io::Error::other(error),
+    })?;
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    if length > FRAME_BYTES_MAX {
+        let problem = format!("a commit takes {} bytes, {FRAME_BYTES_MAX} at most", payload.len());
+        return Err(RecordingError::Damaged { path: path.to_owned(), at: 0, problem });
+    }
+    let checksum = crc32fast::hash(&payload);
+    let head = [length.to_le_bytes(), checksum.to_le_bytes()].concat();
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    bytes.extend_from_slice(&payload);
+    Ok(())
 }
 
 /// Opens the file of a recording, locks it, and empties it.
@@ -152,8 +160,16 @@ fn counts(registries: &Registries) -> Vec<usize> {
 }
 
 impl Named {
+    /// What the header of a recording names.
+    pub(in crate::ingest) fn of_header(header: &RecordingHeader) -> Named {
+        Named { partitions: counts(&header.registries), ..Named::default() }
+    }
+
     /// The partitions that were registered since the last commit.
-    fn new_partitions(&mut self, registries: &Registries) -> Vec<(SourceId, PartitionId, String)> {
+    pub(in crate::ingest) fn new_partitions(
+        &mut self,
+        registries: &Registries,
+    ) -> Vec<(SourceId, PartitionId, String)> {
         let mut new = Vec::new();
         for (number, named) in self.partitions.iter_mut().enumerate() {
             let source = SourceId::of_number(number);
@@ -168,7 +184,7 @@ impl Named {
     }
 
     /// The names that a commit is the first to use.
-    fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
+    pub(in crate::ingest) fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
         let mut new = NewNames::default();
         let name = |instrument, known: &mut HashSet<_>, new: &mut Vec<String>| {
             if known.insert(instrument) {

@@ -8,9 +8,11 @@ mod commit_timer;
 mod files;
 mod live;
 mod recorded;
+mod restored;
 
 use market::{Catalog, EventTime, NameOrder, RegistryError, SharedRegistries};
 
+use super::commit_log::StateError;
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
 use crate::publish::OverBudget;
@@ -20,6 +22,7 @@ pub use commit_timer::Cadence;
 pub use files::{FileOrder, FileReading, REORDERED_ROWS, sequence_files};
 pub use live::{LiveCallbacks, LiveInput, sequence_live};
 pub use recorded::{RecordingEnd, sequence_recording};
+pub use restored::LogReplay;
 
 /// The names and the rank of a source, for dead letters and records.
 #[derive(Clone, Debug)]
@@ -61,6 +64,9 @@ pub enum SequencerError {
     /// The recording cannot be read on.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// The state cannot be restored.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A recorded name has another number here.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -33,6 +33,7 @@ pub fn sequence_recording(
     loop {
         match recording.read()? {
             Next::Names(names) => name(&names, tables)?,
+            Next::Scales(_) => {} // the configuration is that of the recording
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
                 for id in &closed.id_texts {
@@ -63,7 +64,7 @@ pub fn sequence_recording(
 ///
 /// # Errors
 /// Partitions must get the numbers that records have.
-fn name(new: &NewNames, tables: NameTables<'_>) -> Result<(), RegistryError> {
+pub(super) fn name(new: &NewNames, tables: NameTables<'_>) -> Result<(), RegistryError> {
     let NameTables { catalog, registries } = tables;
     let report = |error: &dyn std::fmt::Display| {
         tracing::error!(%error, "a recorded name does not fit into the catalog");

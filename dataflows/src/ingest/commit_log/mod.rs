@@ -1,0 +1,115 @@
+//! The commit log of a job: what makes a restart go on where the process was killed.
+//!
+//! A state directory holds a file `lock` and segments `log-00000001.twrec`, …; each start of the job adds one. A segment
+//! is a [recording](super::recording): every commit of that start, whole, before any worker sees it. A process that is
+//! killed at any instruction loses no commit that anybody has seen, since a commit is handed to the system first; with
+//! `fsync` the disk has it before it is told as durable, so that it survives the machine, too.
+//!
+//! A start reads the segments, dispatches their commits as they were bound, opens its sources behind the rows that these
+//! hold, and goes on with the next commit. Segments are never changed once their start has ended.
+
+mod state_dir;
+mod syncer;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use super::recording::RecordingError;
+
+pub use state_dir::{StateDir, registries};
+pub use syncer::OnDurable;
+pub use writer::{CommitLog, LogHeader};
+
+/// Why the state of a job cannot be written or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file system returned an error.
+    #[error("cannot {what} {path}", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// The error of the system.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process goes on with it.
+    #[error(
+        "the state directory {path} is in use by process {pid}: stop that one, or give this job another directory",
+        path = path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// Who holds it, as far as that is known.
+        pid: String,
+    },
+    /// A segment cannot be read or written.
+    #[error(
+        "the state cannot be used: bring the segment back from a copy, or begin anew with an empty directory"
+    )]
+    Segment(#[from] RecordingError),
+    /// Commits are missing between two segments.
+    #[error(
+        "the state in {path} lacks commits: {path} begins with commit {found}, and {wanted} follows the one before. A \
+         segment is missing or was replaced; bring it back, or begin anew with an empty directory",
+        path = path.display()
+    )]
+    Incomplete {
+        /// The segment behind the hole.
+        path: PathBuf,
+        /// Its first commit.
+        found: u64,
+        /// The one that was to follow.
+        wanted: u64,
+    },
+    /// Numbers in the log are in other units than those that are configured now.
+    #[error(
+        "the state in {path} has {instrument} with {was} decimals (prices, sizes), and the configuration now says \
+         {now}: say `{was}` for it again, or begin anew with an empty directory",
+        path = path.display(), was = pair(*was), now = pair(*now)
+    )]
+    OtherScale {
+        /// The directory.
+        path: PathBuf,
+        /// The name of the instrument.
+        instrument: String,
+        /// Decimals of prices and sizes in the log.
+        was: (u8, u8),
+        /// Those of the configuration.
+        now: (u8, u8),
+    },
+    /// The log could not be made durable, so nothing more may be told.
+    #[error("the commit log {path} cannot be made durable: {problem}", path = path.display())]
+    NotDurable {
+        /// The segment.
+        path: PathBuf,
+        /// The error of the system.
+        problem: String,
+    },
+    /// What it reads cannot be read on from a position.
+    #[error(
+        "source `{0}` cannot go on where it was after a restart ({1}), so it cannot be combined with `state.dir`"
+    )]
+    NotResumable(String, &'static str),
+}
+
+impl StateError {
+    /// Whether another command line or configuration would do better.
+    pub fn is_refusal(&self) -> bool {
+        use StateError::{Locked, NotResumable, OtherScale};
+        matches!(self, Locked { .. } | OtherScale { .. } | NotResumable(..))
+    }
+}
+
+fn pair((prices, sizes): (u8, u8)) -> String {
+    format!("{prices}, {sizes}")
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+    let path = path.to_owned();
+    move |source| StateError::Io { what, path, source }
+}

@@ -1,0 +1,115 @@
+//! The directory and its segments.
+
+use std::fs;
+
+use market::{Catalog, SharedRegistries};
+
+use super::*;
+use crate::clock::Binding;
+use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::recording::{Next, Recording, RecordingHeader};
+use crate::ingest::stop::Stop;
+use market::{Commit, EventTime, Generation};
+use std::sync::Arc;
+
+fn header(generation: u64) -> LogHeader {
+    let registries = SharedRegistries::default();
+    registries.register_sources(&["a"]).unwrap();
+    LogHeader {
+        header: RecordingHeader {
+            config: String::new(),
+            generation: Generation(generation),
+            registries: registries.snapshot(),
+        },
+        catalog: Arc::new(Catalog::new(Vec::new(), 9)),
+        registries,
+    }
+}
+
+fn closed(commit: u64) -> ClosedCommit {
+    let binding = Binding {
+        commit: Commit(commit),
+        at: EventTime(1),
+        round: true,
+        positions: vec![vec![commit]],
+        watermarks: vec![None],
+        read_from: operators::ReadFrom::default(),
+    };
+    ClosedCommit {
+        binding,
+        records: Vec::new(),
+        accounts: Vec::new(),
+        id_texts: Vec::new(),
+        refused: Vec::new(),
+        control: Vec::new(),
+        oldest: None,
+    }
+}
+
+/// The commits of a segment, and whether its start ended in order.
+fn commits(path: &Path) -> (Vec<u64>, bool) {
+    let mut segment = Recording::open(path).unwrap();
+    let mut commits = Vec::new();
+    loop {
+        match segment.read().unwrap() {
+            Next::Commit(closed) => commits.push(closed.binding.commit.0),
+            Next::Names(_) | Next::Scales(_) => {}
+            Next::End { in_order } => return (commits, in_order),
+        }
+    }
+}
+
+#[test]
+fn each_start_adds_a_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/state");
+    assert!(registries(&path).unwrap().is_none());
+    for start in 0..3 {
+        let state = StateDir::open(&path).unwrap();
+        assert_eq!(state.segments().unwrap().len(), start);
+        assert_eq!(
+            state.last_generation().unwrap(),
+            (start > 0).then_some(Generation(start as u64))
+        );
+        let header = header(start as u64 + 1);
+        let mut log = CommitLog::begin(state, header, None, Stop::default()).unwrap();
+        log.write(&closed(start as u64)).unwrap();
+        if start != 1 {
+            log.finish().unwrap(); // else it is dropped, as by a crash
+        }
+        // Is left by a start that was killed while it began a segment.
+        fs::write(path.join("log-00000007.twrec.new"), "TW").unwrap();
+    }
+    let state = StateDir::open(&path).unwrap();
+    let found: Vec<_> = state.segments().unwrap().iter().map(|path| commits(path)).collect();
+    assert_eq!(found, [(vec![0], true), (vec![1], false), (vec![2], true)]);
+    let names = registries(&path).unwrap().unwrap();
+    assert_eq!(names.sources.names(), ["a"]);
+}
+
+#[test]
+fn a_directory_is_held_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = StateDir::open(folder.path()).unwrap();
+    let error = StateDir::open(folder.path()).err().unwrap();
+    assert!(error.is_refusal(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&format!("by process {}", std::process::id())), "{text}");
+    drop(held);
+    StateDir::open(folder.path()).unwrap();
+}
+
+#[test]
+fn what_lies_behind_whole_commits_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
+    log.write(&closed(0)).unwrap();
+    // A write that fails in the middle, as on a full disk.
+    let segment = folder.path().join("log-00000001.twrec");
+    let mut file = fs::OpenOptions::new().append(true).open(&segment).unwrap();
+    std::io::Write::write_all(&mut file, b"half of").unwrap();
+    log.write(&closed(1)).unwrap();
+    log.finish().unwrap();
+    assert_eq!(commits(&segment), (vec![0, 1], true));
+}

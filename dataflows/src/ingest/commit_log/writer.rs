@@ -1,0 +1,193 @@
+//! Writing the log.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use market::{Catalog, InstrumentId, SharedRegistries};
+
+use super::syncer::Syncer;
+use super::{OnDurable, StateDir, StateError, io as failed};
+use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
+use crate::ingest::stop::Stop;
+
+/// How often it is tried again while there is no room.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+/// How often a stop is looked for meanwhile.
+const STOP_POLL: Duration = Duration::from_millis(50);
+
+/// What a segment begins with, and what it takes names from.
+pub struct LogHeader {
+    /// The configuration, the start and the numbers of names.
+    pub header: RecordingHeader,
+    /// Instruments, portfolios and models.
+    pub catalog: Arc<Catalog>,
+    /// Partitions of sources.
+    pub registries: SharedRegistries,
+}
+
+/// Writes the commits of this start.
+pub struct CommitLog {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole commits. What is behind them is overwritten.
+    bytes: u64,
+    frames: Vec<u8>,
+    catalog: Arc<Catalog>,
+    registries: SharedRegistries,
+    named: Named,
+    syncer: Option<Syncer>,
+    /// Ends a wait for room.
+    stop: Stop,
+    /// Keeps other processes away.
+    _state: StateDir,
+}
+
+impl CommitLog {
+    /// Adds a segment to `state`. With `on_durable` commits are made durable as they come, and it is called with them.
+    pub fn begin(
+        state: StateDir,
+        LogHeader { header, catalog, registries }: LogHeader,
+        on_durable: Option<OnDurable>,
+        stop: Stop,
+    ) -> Result<CommitLog, StateError> {
+        let named = Named::of_header(&header);
+        let begin = |file: &mut File, path: &std::path::Path| {
+            let mut bytes = recording::first_bytes();
+            recording::encode(&Frame::Header(header), path, &mut bytes)?;
+            file.write_all(&bytes).map_err(failed("write", path))
+        };
+        let (file, path) = state.add_segment(begin)?;
+        let bytes = file.metadata().map_err(failed("look at", &path))?.len();
+        let syncer = on_durable.map(|on_durable| Syncer::start(file.try_clone()?, on_durable));
+        let syncer = syncer.transpose().map_err(failed("make durable", &path))?;
+        let frames = Vec::new();
+        Ok(CommitLog {
+            path,
+            file,
+            bytes,
+            frames,
+            catalog,
+            registries,
+            named,
+            syncer,
+            stop,
+            _state: state,
+        })
+    }
+
+    /// Appends a commit. When this returns, the system has it, so that it survives the process. While there is no room
+    /// it waits, and says so; nothing is lost, and sources are held back.
+    ///
+    /// # Errors
+    /// If it cannot be written, or earlier commits could not be made durable.
+    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), StateError> {
+        self.encode(closed)?;
+        self.append()?;
+        match &self.syncer {
+            Some(syncer) => {
+                syncer.written(closed.binding.commit).map_err(|why| self.not_durable(why))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the segment and makes it durable.
+    pub fn finish(mut self) -> Result<(), StateError> {
+        self.frames.clear();
+        recording::encode(&Frame::End, &self.path, &mut self.frames)?;
+        self.append()?;
+        if let Some(syncer) = self.syncer.take() {
+            syncer.finish().map_err(|why| self.not_durable(why))?;
+        }
+        self.file.sync_all().map_err(failed("make durable", &self.path))
+    }
+
+    fn not_durable(&self, problem: String) -> StateError {
+        StateError::NotDurable { path: self.path.clone(), problem }
+    }
+
+    fn encode(&mut self, closed: &ClosedCommit) -> Result<(), StateError> {
+        self.frames.clear();
+        let (path, frames) = (&self.path, &mut self.frames);
+        let mut names = self.named.of(closed, &self.catalog);
+        names.partitions = self.registries.with(|now| self.named.new_partitions(now));
+        if names != NewNames::default() {
+            let scales = scales(&names, &self.catalog);
+            recording::encode(&Frame::Names(names), path, frames)?;
+            if !scales.is_empty() {
+                recording::encode(&Frame::Scales(scales), path, frames)?;
+            }
+        }
+        let ClosedCommit { binding, records, accounts, id_texts, refused, control, .. } = closed;
+        let commit = Frame::Commit {
+            binding: Cow::Borrowed(binding),
+            records: Cow::Borrowed(records),
+            accounts: Cow::Borrowed(accounts),
+            id_texts: Cow::Borrowed(id_texts),
+            refused: Cow::Borrowed(refused),
+            control: Cow::Borrowed(control),
+        };
+        Ok(recording::encode(&commit, path, frames)?)
+    }
+
+    /// Writes the frames at hand behind the whole commits.
+    fn append(&mut self) -> Result<(), StateError> {
+        let mut has_told = false;
+        loop {
+            match self.try_append() {
+                Ok(()) if has_told => {
+                    tracing::info!(
+                        "there is room again: the commit log {} goes on",
+                        self.path.display()
+                    );
+                    return Ok(());
+                }
+                Ok(()) => return Ok(()),
+                Err(error) if is_full(&error) && !self.stop.is_set() => {
+                    if !std::mem::replace(&mut has_told, true) {
+                        tracing::error!(
+                            "{error}: the commit log {} cannot be written; sources are held back until there is room",
+                            self.path.display()
+                        );
+                    }
+                    self.pause();
+                }
+                Err(error) => return Err(failed("write", &self.path)(error)),
+            }
+        }
+    }
+
+    fn try_append(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.write_all(&self.frames)?;
+        self.bytes += self.frames.len() as u64;
+        Ok(())
+    }
+
+    fn pause(&self) {
+        let mut left = FULL_PAUSE;
+        while !left.is_zero() && !self.stop.is_set() {
+            thread::sleep(STOP_POLL);
+            left = left.saturating_sub(STOP_POLL);
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// The decimals of prices and sizes of instruments that are named for the first time.
+fn scales(names: &NewNames, catalog: &Catalog) -> Vec<(String, u8, u8)> {
+    let of = |name: &String| {
+        let spec = catalog.get(InstrumentId::of(name))?.spec;
+        Some((name.clone(), spec.price_scale, spec.quantity_scale))
+    };
+    names.instruments.iter().filter_map(of).collect()
+}

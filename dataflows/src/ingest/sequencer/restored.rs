@@ -1,0 +1,118 @@
+//! The log of a job that goes on: its commits as they were bound, and what the next one follows from.
+
+use std::path::{Path, PathBuf};
+
+use market::{InstrumentId, Span};
+
+use super::recorded::name;
+use super::{NameTables, SequencerError};
+use crate::clock::ClockHistory;
+use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::commit_log::StateError;
+use crate::ingest::dispatcher::CommitDispatcher;
+use crate::ingest::recording::{Next, Recording};
+use crate::ingest::stop::Stop;
+
+/// A job's log while it is read.
+pub struct LogReplay<'a> {
+    /// Its directory, for errors.
+    pub folder: &'a Path,
+    /// Where names are registered.
+    pub tables: NameTables<'a>,
+    /// The number of the source of clients and its grace, if there is one.
+    pub clients: Option<(usize, Span)>,
+    /// Called with the bytes read and the bytes in total.
+    pub read: &'a dyn Fn((u64, u64)),
+}
+
+impl LogReplay<'_> {
+    /// Dispatches the commits of all segments. Gives what the clock goes on with; none if there is no commit, or a stop
+    /// was asked for.
+    pub fn dispatch(
+        &self,
+        segments: &[PathBuf],
+        dispatcher: &mut CommitDispatcher,
+        stop: &Stop,
+    ) -> Result<Option<ClockHistory>, SequencerError> {
+        let mut history: Option<ClockHistory> = None;
+        let sizes = segments.iter().map(|path| path.metadata().map_or(0, |about| about.len()));
+        let total: u64 = sizes.sum();
+        let mut before = 0;
+        for path in segments {
+            let mut segment = Recording::open(path).map_err(StateError::from)?;
+            let of_segment = &segment.header().registries;
+            self.tables.registries.with(|here| here.agree(of_segment))?;
+            loop {
+                match segment.read().map_err(StateError::from)? {
+                    Next::Names(names) => name(&names, self.tables)?,
+                    Next::Scales(scales) => self.check_scales(scales)?,
+                    Next::Commit(closed) => {
+                        if stop.is_set() {
+                            return Ok(None);
+                        }
+                        self.follows(path, &closed, history.as_ref())?;
+                        note(
+                            history.get_or_insert_with(|| ClockHistory::of(self.clients)),
+                            &closed,
+                        );
+                        for id in &closed.id_texts {
+                            let _ = self.tables.catalog.ids.keep(id); // as in a recording
+                        }
+                        dispatcher.dispatch(closed)?;
+                        (self.read)((before + segment.extent().0, total));
+                    }
+                    Next::End { .. } => break,
+                }
+            }
+            let (whole, bytes) = segment.extent();
+            if whole < bytes {
+                tracing::warn!(
+                    "{} ends with {} bytes of a commit that nobody has seen: the process was killed while it was \
+                     written",
+                    path.display(),
+                    bytes - whole
+                );
+            }
+            before += bytes;
+        }
+        Ok(history)
+    }
+
+    fn follows(
+        &self,
+        path: &Path,
+        closed: &ClosedCommit,
+        history: Option<&ClockHistory>,
+    ) -> Result<(), StateError> {
+        let wanted = history.and_then(ClockHistory::next).map_or(0, |next| next.0);
+        let found = closed.binding.commit.0;
+        match found == wanted {
+            true => Ok(()),
+            false => Err(StateError::Incomplete { path: path.to_owned(), found, wanted }),
+        }
+    }
+
+    /// Numbers in the log are whole numbers of the smallest unit, so units must be as they were.
+    fn check_scales(&self, scales: Vec<(String, u8, u8)>) -> Result<(), StateError> {
+        for (instrument, prices, sizes) in scales {
+            let Some(known) = self.tables.catalog.get(InstrumentId::of(&instrument)) else {
+                continue; // it has no place in the catalog, which was said
+            };
+            let (was, now) = ((prices, sizes), (known.spec.price_scale, known.spec.quantity_scale));
+            if was != now {
+                let path = self.folder.to_owned();
+                return Err(StateError::OtherScale { path, instrument, was, now });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes what a commit leaves behind.
+fn note(history: &mut ClockHistory, closed: &ClosedCommit) {
+    for record in &closed.records {
+        let of = (record.origin.source, record.origin.partition);
+        history.note(of, &record.event);
+    }
+    history.close(&closed.binding);
+}

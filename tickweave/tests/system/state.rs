@@ -1,0 +1,349 @@
+//! A job with `state.dir` that is killed, and goes on: nothing that was told is lost, and nothing counts twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::end_to_end::binary::{Going, Ran, poll, tickweave};
+use crate::end_to_end::http::{get, post, send};
+
+/// A source of a file and one of clients; two timeframes, an indicator, fills.
+const JOB: &str = "[job]\ntimeframes = [\"1s\", \"1m\"]\nindicators = [\"sma3\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+                   [[source]]\nname = \"file\"\nkind = \"file\"\npaths = [\"trades.csv\"]\ninstrument = \"x:{symbol}\"\n\
+                   columns = { time = \"time\", symbol = \"symbol\", price = \"price\", size = \"size\", id = \"id\" }\n";
+
+/// Rows of the file: some instruments over some minutes, with ids of their own.
+fn trades(from: usize, to: usize) -> String {
+    let row = |n: usize| {
+        let (minute, second) = (n / 300 % 60, n / 5 % 60);
+        let symbol = ["A", "B", "C"][n % 3];
+        format!(
+            "2026-01-05T10:{minute:02}:{second:02}Z,{symbol},{},{},{n}\n",
+            100 + n % 17,
+            1 + n % 4
+        )
+    };
+    (from..to).map(row).collect()
+}
+
+fn job(folder: &Path, config: &str) {
+    fs::write(folder.join("job.toml"), config).unwrap();
+    let rows = format!("time,symbol,price,size,id\n{}", trades(0, 3_000));
+    fs::write(folder.join("trades.csv"), rows).unwrap();
+}
+
+fn start(folder: &Path, workers: usize, more: &[&str]) -> (Going, SocketAddr) {
+    let workers = workers.to_string();
+    let args = [&["run", "job.toml", "--state", "state", "-w", &workers, "--json"], more].concat();
+    let mut run = Going::start(folder, &args);
+    let address = run.address();
+    (run, address)
+}
+
+/// A trade or fill that a client sends, with an id.
+fn row(kind: &str, id: u64) -> String {
+    let time = format!("2026-01-05T11:00:{:02}Z", id % 60);
+    let row = match kind {
+        "trade" => json!({
+            "type": "trade", "instrument": "x:P", "time": time, "price": 10 + id % 7, "quantity": 1, "id": id
+        }),
+        _ => json!({
+            "type": "fill", "portfolio": "mine", "instrument": "x:P", "time": time, "side": "buy", "quantity": 1,
+            "price": 10, "id": format!("f{id}")
+        }),
+    };
+    format!("{row}\n")
+}
+
+const NDJSON: [(&str, &str); 1] = [("Content-Type", "application/x-ndjson")];
+
+/// Posts rows; gives the answer once they are durable.
+fn posted(address: SocketAddr, rows: &str) -> Value {
+    let sent = || post(address, "/api/streaming/process", &NDJSON, rows);
+    let sent =
+        poll(|| Some(sent()).filter(|sent| sent.status == 202), || "rows are taken".to_owned());
+    let answer = sent.json();
+    assert_eq!(answer["durable"], true, "{answer}");
+    assert_eq!(answer["rejected"], 0, "{answer}");
+    answer
+}
+
+/// Rows of a view, without what differs between runs that read the same in other commits.
+fn rows(address: SocketAddr, view: &str) -> Vec<String> {
+    let answer = get(address, &format!("/v1/views/{view}?limit=100000&numbers=string"));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let rows = answer.json()["rows"].as_array().unwrap().clone();
+    let volatile =
+        ["commit", "at", "position", "since", "state", "revision", "revised", "cause", "cause_id"];
+    let mut rows: Vec<String> = rows
+        .into_iter()
+        .map(|row| {
+            let columns = row.as_object().unwrap().iter();
+            let kept = columns.filter(|(name, _)| !volatile.contains(&name.as_str()));
+            let kept: BTreeMap<_, _> = kept.collect();
+            serde_json::to_string(&kept).unwrap()
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// What a job has come to.
+fn values(address: SocketAddr) -> Vec<(&'static str, Vec<String>)> {
+    ["candles", "indicators", "positions"].map(|view| (view, rows(address, view))).to_vec()
+}
+
+/// Waits until so many records were taken.
+fn wait_for_records(address: SocketAddr, wanted: u64) {
+    let records = || {
+        let text = get(address, "/metrics").body;
+        let lines = text.lines().filter(|line| line.starts_with("tickweave_records_total{"));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum::<f64>()
+            as u64
+    };
+    poll(|| (records() >= wanted).then_some(()), || format!("{wanted} records: {}", records()));
+}
+
+/// Waits until answers are worth asking for.
+fn wait_until_ready(address: SocketAddr) {
+    let ready = || get(address, "/health/ready");
+    poll(|| (ready().status == 200).then_some(()), || ready().body);
+}
+
+fn kill(run: Going) {
+    run.signal("KILL");
+    assert_eq!(run.end().code, None);
+}
+
+#[test]
+fn a_job_that_is_killed_again_and_again_comes_to_the_same() {
+    let (undisturbed, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let posts: Vec<String> = (0..12)
+        .map(|body| {
+            (body * 10..body * 10 + 10).map(|id| row("trade", id) + &row("fill", id)).collect()
+        })
+        .collect();
+
+    job(undisturbed.path(), JOB);
+    let (run, address) = start(undisturbed.path(), 1, &[]);
+    posts.iter().for_each(|rows| drop(posted(address, rows)));
+    wait_for_records(address, 3_000 + 240);
+    let wanted = values(address);
+    assert!(wanted.iter().all(|(_, rows)| !rows.is_empty()), "{wanted:?}");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+
+    job(killed.path(), JOB);
+    let mut tokens = BTreeSet::new();
+    for (turn, posts) in posts.chunks(3).enumerate() {
+        // Now and then before the file was read, and always on another number of workers.
+        let (run, address) = start(killed.path(), [1, 3, 2][turn % 3], &[]);
+        for rows in posts {
+            let answer = posted(address, rows);
+            assert!(tokens.insert(answer["completion_token"].as_str().unwrap().to_owned()));
+            // What a client was told is sent again without harm.
+            posted(address, rows);
+        }
+        kill(run);
+    }
+    let (run, address) = start(killed.path(), 2, &["--record", "all.rec", "--digest"]);
+    wait_until_ready(address);
+    wait_for_records(address, 3_000 + 480);
+    assert_eq!(values(address), wanted);
+    run.signal("TERM");
+    let ran = run.end();
+    assert!(ran.err.contains("is restored through commit"), "{}", ran.err);
+    // All starts together are one sequence of commits.
+    let ran = ran.json();
+    let again = tickweave(killed.path(), &["replay", "all.rec", "--json", "--digest"]).json();
+    assert_eq!(again["views"], ran["views"]);
+    assert_eq!(again["commits"], ran["commits"]);
+}
+
+/// What was accepted and not answered may be there or not; what was answered is there once.
+#[test]
+fn what_was_answered_is_there_whenever_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    job(folder, JOB);
+    let (mut answered, mut next) = (0, 0);
+    for turn in 0..6 {
+        let (run, address) = start(folder, 1 + turn % 3, &[]);
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(30 + 70 * turn as u64));
+            run.signal("KILL");
+            run
+        });
+        // One at a time, so that at most the last of them is not answered.
+        loop {
+            let body = row("trade", next);
+            let head = format!(
+                "POST /api/streaming/process HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+                 Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            if std::net::TcpStream::connect(address).is_err() {
+                break;
+            }
+            match std::panic::catch_unwind(|| send(address, (head + &body).as_bytes())) {
+                Ok(Some(answer)) if answer.status == 202 => {
+                    assert_eq!(answer.json()["durable"], true, "{}", answer.body);
+                    (answered, next) = (answered + 1, next + 1);
+                }
+                Ok(Some(_)) => {} // not open yet: sent again
+                _ => break,
+            }
+        }
+        let run = killer.join().unwrap();
+        assert_eq!(run.end().code, None);
+    }
+    let (run, address) = start(folder, 2, &[]);
+    wait_until_ready(address);
+    wait_for_records(address, 3_000 + answered);
+    let candles = get(address, "/v1/views/candles?symbol=x:P&timeframe=1s&limit=1000").json();
+    let trades = candles["rows"].as_array().unwrap().iter();
+    let trades: u64 = trades.map(|row| row["trades"].as_u64().unwrap()).sum();
+    // The row that was not answered was sent again in the next turn, with its id.
+    assert!(answered > 0 && (answered..=answered + 1).contains(&trades), "{trades} of {answered}");
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+}
+
+#[test]
+fn a_directory_belongs_to_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    job(folder, JOB);
+    let (run, address) = start(folder, 1, &[]);
+    let pid = run.pid().to_string();
+    let second = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+    second.failed(2, &["is in use by process", &pid, "another directory"]);
+    assert_eq!(get(address, "/health/live").status, 200);
+    kill(run);
+    let (run, _) = start(folder, 1, &[]);
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+    fs::write(folder.join("no-folder"), "").unwrap();
+    let ran = tickweave(folder, &["run", "job.toml", "--state", "no-folder"]);
+    ran.failed(1, &["cannot create", "no-folder"]);
+}
+
+/// Runs until all of the file and some posts are in the log, and stops by a signal.
+fn kept(folder: &Path, signal: &str) -> Vec<(&'static str, Vec<String>)> {
+    job(folder, JOB);
+    let (run, address) = start(folder, 2, &[]);
+    posted(address, &(row("trade", 1) + &row("fill", 1)));
+    wait_for_records(address, 3_002);
+    let values = values(address);
+    run.signal(signal);
+    run.end();
+    values
+}
+
+#[test]
+fn a_changed_configuration_is_computed_from_what_is_kept() {
+    let (folder, fresh) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    kept(folder.path(), "TERM");
+    // Another source before the one that there was, another timeframe and another indicator; one is gone.
+    let other = JOB.replace("\"1s\", \"1m\"", "\"1s\", \"5m\"").replace("sma3", "ema4").replace(
+        "[[source]]\n",
+        "[[source]]\nname = \"before\"\nkind = \"file\"\npaths = [\"more.csv\"]\ninstrument = \"x:M\"\n[[source]]\n",
+    );
+    for folder in [&folder, &fresh] {
+        job(folder.path(), &other);
+        fs::write(
+            folder.path().join("more.csv"),
+            "time,price,size,id\n2026-01-05T10:00:00Z,5,1,1\n",
+        )
+        .unwrap();
+    }
+    let (run, address) = start(folder.path(), 1, &[]);
+    let (anew, other_address) = start(fresh.path(), 3, &[]);
+    posted(other_address, &(row("trade", 1) + &row("fill", 1)));
+    for address in [address, other_address] {
+        wait_until_ready(address);
+        wait_for_records(address, 3_003);
+    }
+    assert_eq!(values(address), values(other_address));
+    for run in [run, anew] {
+        run.signal("TERM");
+        assert_eq!(run.end().code, Some(0));
+    }
+    // Numbers are whole numbers of the smallest unit, so units cannot change.
+    let scaled = format!("{JOB}[[instrument]]\npattern = \"x:A\"\nprice_decimals = 3\n");
+    fs::write(folder.path().join("job.toml"), scaled).unwrap();
+    let ran = tickweave(folder.path(), &["run", "job.toml", "--state", "state"]);
+    ran.failed(2, &["x:A", "9, 8 decimals", "now says 3, 8", "begin anew"]);
+}
+
+/// The newest segment of the log.
+fn newest_segment(folder: &Path) -> PathBuf {
+    let entries = fs::read_dir(folder.join("state")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|ending| ending == "twrec")).max().unwrap()
+}
+
+#[test]
+fn a_torn_log_is_cut_and_a_damaged_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let wanted = kept(folder, "KILL");
+    // A commit of which only a part was written, as a crash leaves it.
+    let segment = newest_segment(folder);
+    let whole = fs::read(&segment).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&segment).unwrap();
+    file.write_all(&[200, 1, 0, 0, 1]).unwrap();
+    drop(file);
+    fs::write(folder.join("state/log-00000009.twrec.new"), "TWK").unwrap();
+    let (mut run, address) = start(folder, 1, &[]);
+    run.wait_for("ends with 5 bytes of a commit that nobody has seen");
+    wait_until_ready(address);
+    assert_eq!(values(address), wanted);
+    kill(run);
+
+    // A flipped bit, anywhere but in the last commit.
+    for at in [20, whole.len() / 2] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 4;
+        fs::write(&segment, damaged).unwrap();
+        let ran: Ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let name = segment.file_name().unwrap().to_str().unwrap();
+        assert!(ran.err.contains(name), "{}", ran.err);
+    }
+    // A segment that is missing leaves a hole.
+    fs::remove_file(&segment).unwrap();
+    let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+    ran.failed(1, &["lacks commits", "begins with commit"]);
+}
+
+#[test]
+fn sources_that_cannot_go_on_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    job(folder, &JOB.replace("paths =", "follow = true\npaths ="));
+    let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+    ran.failed(2, &["source `file`", "a file that is followed"]);
+    let shifted = JOB.replace("paths =", "play = { as_if_now = true }\npaths =");
+    fs::write(folder.join("job.toml"), shifted).unwrap();
+    let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(!folder.join("state").exists(), "nothing was begun");
+}
+
+#[test]
+fn without_a_directory_it_is_said_that_nothing_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    job(folder.path(), JOB);
+    let mut run = Going::start(folder.path(), &["run", "job.toml"]);
+    run.wait_for("no state is kept");
+    let address = run.address();
+    let sent = || post(address, "/api/streaming/process", &NDJSON, &row("trade", 1));
+    let sent = poll(|| Some(sent()).filter(|sent| sent.status == 202), || "it is taken".to_owned());
+    assert_eq!(sent.json()["durable"], false);
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+}
