@@ -26,7 +26,13 @@ pub fn run_live(
     stop: &Stop,
     restored: impl FnOnce(&Job) -> Result<(), RunError>,
 ) -> Result<Report, RunError> {
-    let history = state::restore(config, &mut job, stop)?;
+    let history = match state::restore(config, &mut job, stop) {
+        Ok(history) => history,
+        Err(error) => return job.finish(Err(error), options),
+    };
+    if stop.is_set() {
+        return job.finish(Ok(true), options); // it may not be where it was, and has told nobody
+    }
     restored(&job)?;
     let names = config.source_names();
     let last = history.as_ref().and_then(|history| history.last());

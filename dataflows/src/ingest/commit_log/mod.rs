@@ -52,10 +52,19 @@ pub enum StateError {
         "the state cannot be used: bring the segment back from a copy, or begin anew with an empty directory"
     )]
     Segment(#[from] RecordingError),
+    /// A segment is missing.
+    #[error(
+        "the state lacks {path}: bring that segment back from a copy, or begin anew with an empty directory",
+        path = path.display()
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Commits are missing between two segments.
     #[error(
         "the state in {path} lacks commits: {path} begins with commit {found}, and {wanted} follows the one before. A \
-         segment is missing or was replaced; bring it back, or begin anew with an empty directory",
+         segment was replaced or cut; bring it back from a copy, or begin anew with an empty directory",
         path = path.display()
     )]
     Incomplete {

@@ -51,10 +51,14 @@ impl StateDir {
         &self.path
     }
 
-    /// The segments of the log, in order.
+    /// The segments of the log, in order. They are numbered from 1 on without holes.
     pub fn segments(&self) -> Result<Vec<PathBuf>, StateError> {
         let segments = segments(&self.path)?;
-        Ok(segments.into_iter().map(|(_, path)| path).collect())
+        let missing = (1..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
+        match missing {
+            Some((number, _)) => Err(StateError::Missing { path: segment(&self.path, number) }),
+            None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
+        }
     }
 
     /// The start that added the last segment; none if there is none.
@@ -69,7 +73,7 @@ impl StateDir {
         write: impl FnOnce(&mut File, &Path) -> Result<(), StateError>,
     ) -> Result<(File, PathBuf), StateError> {
         let number = segments(&self.path)?.last().map_or(1, |(number, _)| number + 1);
-        let path = self.path.join(format!("{PREFIX}{number:08}{SUFFIX}"));
+        let path = segment(&self.path, number);
         let unfinished = path.with_extension(format!("twrec{UNFINISHED}"));
         let mut file = File::create(&unfinished).map_err(io("create", &unfinished))?;
         write(&mut file, &path)?;
@@ -89,6 +93,10 @@ pub fn registries(path: &Path) -> Result<Option<Registries>, StateError> {
     }
     let Some((_, last)) = segments(path)?.pop() else { return Ok(None) };
     Ok(Some(Recording::open(&last)?.header().registries.clone()))
+}
+
+fn segment(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{PREFIX}{number:08}{SUFFIX}"))
 }
 
 /// The segments by their numbers.

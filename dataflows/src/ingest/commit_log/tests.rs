@@ -113,3 +113,16 @@ fn what_lies_behind_whole_commits_is_overwritten() {
     log.finish().unwrap();
     assert_eq!(commits(&segment), (vec![0, 1], true));
 }
+
+#[test]
+fn a_segment_that_is_gone_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in 1..4 {
+        let state = StateDir::open(folder.path()).unwrap();
+        CommitLog::begin(state, header(start), None, Stop::default()).unwrap().finish().unwrap();
+    }
+    let second = folder.path().join("log-00000002.twrec");
+    fs::remove_file(&second).unwrap();
+    let error = StateDir::open(folder.path()).unwrap().segments().unwrap_err().to_string();
+    assert!(error.contains(second.to_str().unwrap()), "{error}");
+}
