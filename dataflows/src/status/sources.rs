@@ -1,6 +1,8 @@
 //! The status of each source, for the views `sources` and `incidents`: from the commits as they are dispatched, live or
 //! replayed, and of a live run from its connections.
 
+use std::collections::BTreeSet;
+
 use connectors::Incident;
 use market::{Commit, Event, EventTime, Record, Span, printable};
 
@@ -44,16 +46,16 @@ struct SourceActivity {
     newest: Option<EventTime>,
     /// The system's time of the last commit that brought a row; of the first one before there is any.
     at: Option<EventTime>,
-    partitions: Option<PartitionCounts>,
+    partitions: Option<KnownPartitions>,
     is_paused: bool,
     has_caught_up: bool,
 }
 
-/// How many partitions of a source are there, and how many of them have ended.
-#[derive(Clone, Copy, Debug, Default)]
-struct PartitionCounts {
-    known: usize,
-    ended: usize,
+/// The partitions of a source that are there, and those of them that have ended.
+#[derive(Debug, Default)]
+struct KnownPartitions {
+    known: BTreeSet<u32>,
+    ended: BTreeSet<u32>,
 }
 
 impl SourceStatuses {
@@ -124,10 +126,11 @@ impl SourceStatuses {
         let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
         let rows = sources.filter_map(|(number, ((info, activity), mark))| {
             let info = info.as_ref()?;
-            let partitions = activity.partitions.map_or(info.partitions, |all| all.known);
+            let partitions =
+                activity.partitions.as_ref().map_or(info.partitions, |all| all.known.len());
             let ended = match mark {
                 Some(EventTime::END) => Some(partitions),
-                _ => activity.partitions.map(|all| all.ended),
+                _ => activity.partitions.as_ref().map(|all| all.ended.len()),
             };
             let has_ended = ended == Some(partitions);
             let connection = self.connections.of(number);
@@ -174,8 +177,17 @@ impl SourceStatuses {
 impl SourceActivity {
     fn observe(&mut self, event: &ControlEvent) {
         match event {
-            ControlEvent::Opened { .. } => self.partitions.get_or_insert_default().known += 1,
-            ControlEvent::Ended { .. } => self.partitions.get_or_insert_default().ended += 1,
+            ControlEvent::Opened { partition } => {
+                let all = self.partitions.get_or_insert_default();
+                all.ended.remove(partition);
+                if !all.known.insert(*partition) {
+                    // The job was started again, and goes on.
+                    (self.is_paused, self.has_caught_up) = (false, false);
+                }
+            }
+            ControlEvent::Ended { partition } => {
+                self.partitions.get_or_insert_default().ended.insert(*partition);
+            }
             ControlEvent::Link { .. } => {}
             ControlEvent::Paused => self.is_paused = true,
             ControlEvent::Resumed => self.is_paused = false,

@@ -122,7 +122,9 @@ mod tests {
         shared.lock().written = Some(Commit(3));
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
-        let on_durable: OnDurable = Box::new(move |_| drop(count.fetch_add(1, Ordering::SeqCst)));
+        let on_durable: OnDurable = Box::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
         shared.run(|| Err(io::Error::other("no disk")), &on_durable);
         assert_eq!(told.load(Ordering::SeqCst), 0);
         let syncer = Syncer { shared: Arc::new(shared), thread: None };

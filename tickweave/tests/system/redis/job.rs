@@ -44,9 +44,13 @@ impl Job {
     }
 
     pub(super) fn start(&self, workers: usize) -> Going {
+        self.start_with(workers, &[])
+    }
+
+    pub(super) fn start_with(&self, workers: usize, more: &[&str]) -> Going {
         let workers = workers.to_string();
         let args = ["run", "job.toml", "-w", &workers, "--listen", "127.0.0.1:0"];
-        Going::start(self.folder.path(), &args)
+        Going::start(self.folder.path(), &[&args, more].concat())
     }
 }
 

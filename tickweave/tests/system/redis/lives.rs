@@ -197,3 +197,55 @@ fn an_interrupted_call_is_no_lost_connection() {
     run.signal("TERM");
     assert_eq!(run.end().code, Some(0));
 }
+
+/// A job that keeps its state is killed while a stream goes on. It goes on behind what it had bound: nothing is missing,
+/// nothing is read twice, and the sink's last start adds up to the view.
+#[test]
+fn a_job_that_keeps_its_state_goes_on_where_it_was_killed() {
+    if !is_here("a Redis stream of a job that is killed") {
+        return;
+    }
+    let server = Server::durable();
+    let sink = "[[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{view}.ndjson\"\n";
+    let job = Job::without_codec(&server.url(), &format!("{FIELDS}{sink}"));
+    let mut client = server.connect();
+    let mut number = 0;
+    for (turn, workers) in [1, 3, 2, 1, 2].into_iter().enumerate() {
+        let mut run = job.start_with(workers, &["--state", "state"]);
+        run.address();
+        for _ in 0..200 {
+            number += 1;
+            add(&mut client, &format!("{number}-1"), number);
+        }
+        sleep(Duration::from_millis(40 * turn as u64));
+        run.signal("KILL");
+        assert_eq!(run.end().code, None);
+    }
+    let mut run = job.start_with(3, &["--state", "state"]);
+    let address = run.address();
+    wait_for_bar(address, number, 10 + number);
+    let source = provider(address);
+    assert_eq!((&source["rows"], &source["partitions"]), (&number.into(), &1.into()), "{source:#}");
+    let lost = || rows(address, "incidents").into_iter().find(|row| row["kind"] == "gap");
+    assert_eq!(lost(), None);
+    let view = rows(address, "candles").len();
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
+    let sent = std::fs::read_to_string(job.folder().join("candles.ndjson")).unwrap();
+    let mut added_up = BTreeMap::new();
+    for line in sent.lines() {
+        let change: Value = serde_json::from_str(line).unwrap();
+        match change["op"].as_str() {
+            Some("snapshot") => added_up.clear(),
+            Some("upsert") => {
+                drop(added_up.insert(change["key"].to_string(), change["row"].clone()))
+            }
+            Some("delete") => drop(added_up.remove(&change["key"].to_string())),
+            _ => {}
+        }
+    }
+    assert_eq!(added_up.len(), view);
+    let trades = added_up.values().filter(|row| row["timeframe"] == "1m");
+    let trades: u64 = trades.map(|row| row["trades"].as_u64().unwrap()).sum();
+    assert_eq!(trades, number);
+}
