@@ -34,7 +34,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::id::CalendarId;
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
 use crate::updates::SessionPrint;
 
 pub use holidays::Holidays;
@@ -159,6 +159,14 @@ impl Calendar {
         match &self.kind {
             Kind::Utc | Kind::Zone(_) => EventTime::END,
             Kind::Sessions(sessions) => sessions.closes(time),
+        }
+    }
+
+    /// How long after a regular session its last prints come.
+    pub fn close_grace(&self) -> Span {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => Span::ZERO,
+            Kind::Sessions(sessions) => Span::nanos(sessions.grace()),
         }
     }
 
