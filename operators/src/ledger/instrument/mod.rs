@@ -224,7 +224,8 @@ impl InstrumentState {
             }
         }
         let whole_from = context.read_from.whole_from(self.clock.sources().and(sources));
-        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
+        let calendar = self.bars.buckets(config).calendar();
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from, calendar };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();
         });

@@ -1,13 +1,15 @@
 //! Judges each record of a commit and applies it to ids and versions.
 
 use market::{
-    Cause, CauseKind, Event, Origin, Record, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Cause, CauseKind, Event, Origin, Record, SessionPrint, TooLate, Trade, TradeRef, Unmatched,
+    UnmatchedReason,
 };
 
 use super::application::{Application, TradeChange};
 use super::{InstrumentState, LastChunk};
 use crate::context::threshold;
 use crate::ledger::LedgerConfig;
+use crate::ledger::buckets::Buckets;
 use crate::ledger::rows::RowNo;
 use crate::ledger::streams::Id;
 use crate::ledger::trades::{Added, Found, IdNo, TradeNo};
@@ -102,7 +104,8 @@ impl InstrumentState {
             Found::Amended(id) => id,
         };
         self.mark_dirty(id, cause, application);
-        application.timed_ids.push((id, Some(trade.time)));
+        let latest = self.bars.buckets(application.config).latest(trade);
+        application.timed_ids.push((id, Some(latest)));
         let version = Version { trade: *trade, origin };
         match self.trades.add_original(id, version) {
             Added::First => RecordOutcome::Accepted,
@@ -132,7 +135,8 @@ impl InstrumentState {
         let new_name = self.mark_dirty(with_id, cause, application);
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
-        application.timed_ids.push((with_id, Some(with.time)));
+        let latest = self.bars.buckets(application.config).latest(&with);
+        application.timed_ids.push((with_id, Some(latest)));
         // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
@@ -141,7 +145,7 @@ impl InstrumentState {
     }
 
     /// Stores a new trade as plain; its bar gets it when all records are applied. None
-    /// if it must be stored as an amended trade.
+    /// if it must be stored as an amended trade, as what counts in another bar than that of its time.
     fn add_plain(
         &mut self,
         trade: &Trade,
@@ -149,6 +153,11 @@ impl InstrumentState {
         is_highest: bool,
         config: &LedgerConfig,
     ) -> Option<RowNo> {
+        let counts_then = |buckets: &Buckets<'_>| buckets.counted(trade).time == trade.time;
+        let is_said = trade.updates.print() != SessionPrint::Unsaid;
+        if is_said && !counts_then(&self.bars.buckets(config)) {
+            return None;
+        }
         let stream = self.trades.rows.stream(trade, origin)?;
         let last_chunk = self.last_chunk.filter(|LastChunk { bucket, chunk }| {
             bucket.open <= trade.time
