@@ -109,7 +109,7 @@ fn sessions(mut prng: Prng) -> Option<Calendar> {
     ];
     let rules = rules.into_iter().map(rule).collect::<Result<Vec<_>, _>>().ok()?;
     let sessions = Sessions::new("late prints", "UTC", &rules, Holidays::default()).ok()?;
-    let grace = Span::secs(prng.pick(&[0, 10, 20, 600, 3_600]));
+    let grace = Span::secs(prng.pick(&[0, 10, 20, 600, 3_600, 3_600]));
     Some(Calendar::with_sessions(sessions.with_close_grace(grace).ok()?))
 }
 

@@ -189,7 +189,7 @@ impl Stories {
 fn print_of(number: u64) -> SessionPrint {
     match number % 11 {
         0 | 5 => SessionPrint::Closing,
-        1 => SessionPrint::Opening,
+        1 | 3 | 8 => SessionPrint::Opening,
         2 | 7 | 9 => SessionPrint::Ordinary,
         _ => SessionPrint::Unsaid,
     }
