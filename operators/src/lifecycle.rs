@@ -44,8 +44,10 @@ pub(crate) struct Now<'a> {
 
 impl Now<'_> {
     fn is_partial(&self, open: EventTime) -> bool {
-        // Most jobs read all, and need not ask the calendar.
-        self.whole_from > EventTime::NEVER && self.calendar.first_print(open) < self.whole_from
+        // Most bars open long after that, so that the calendar need not be asked.
+        let grace = self.calendar.close_grace().as_nanos();
+        open.0.saturating_sub(grace) < self.whole_from.0
+            && self.calendar.first_print(open) < self.whole_from
     }
 
     fn phase(&self, end: EventTime) -> Phase {

@@ -127,7 +127,8 @@ impl InstrumentFold {
         let calendar = history.calendars.get(self.calendar);
         for trade in joined(&self.live) {
             // None of a cancel whose time is not known yet: then the latest one is not either.
-            let times: Option<Vec<_>> = trade.records.iter().map(|r| self.kept_for(history, r)).collect();
+            let times: Option<Vec<_>> =
+                trade.records.iter().map(|r| self.kept_for(history, r)).collect();
             let latest = times.and_then(|times| times.into_iter().max());
             let gone = latest.is_some_and(|latest| calendar.bucket(base, latest).end <= limit);
             if gone {
@@ -267,9 +268,10 @@ impl InstrumentFold {
         let first_print = |open| reaches_back_to(calendar, open);
         let causes = causes(history, &joined(before), &joined(&self.live), accepted);
         let times = (self.watermark.value, self.watermark.whole_from(&history.read_from));
-        let (rows, behind) = self.revisions.revise(commit, times, (&self.bars, &bars), first_print, |key| {
-            strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
-        });
+        let (rows, behind) =
+            self.revisions.revise(commit, times, (&self.bars, &bars), first_print, |key| {
+                strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
+            });
         self.round.causes.extend(behind);
         output.revisions.extend(rows);
         self.candles = self.revisions.candles(&bars, self.watermark.value, self.seen());
@@ -306,11 +308,12 @@ impl InstrumentFold {
             calendar.bucket(large.timeframe, small.open_time).open == large.open_time
         };
         let times = (round.watermark.value, round.watermark.whole_from(&history.read_from));
-        let (rows, _) = round.revisions.revise(commit, times, (&round.bars, &bars), first_print, |large| {
-            let causes = round.causes.iter();
-            let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
-            strongest(behind.map(|(_, cause)| *cause))
-        });
+        let (rows, _) =
+            round.revisions.revise(commit, times, (&round.bars, &bars), first_print, |large| {
+                let causes = round.causes.iter();
+                let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
+                strongest(behind.map(|(_, cause)| *cause))
+            });
         output.revisions.extend(rows);
         round.candles = round.revisions.candles(&bars, round.watermark.value, newest);
         round.causes.clear();

@@ -3,8 +3,8 @@
 use market::{CauseKind, Commit, EventTime, Outlier, Price, Trade, Updates};
 
 use crate::behind::content;
-use crate::prints::counted;
 use crate::history::History;
+use crate::prints::counted;
 use crate::revise::Bars;
 use crate::set::Joined;
 use crate::values;

@@ -179,7 +179,8 @@ mod tests {
         assert_eq!(updates("Closing"), Ok(closing));
         assert_eq!(updates("all + closing"), Ok(closing));
         assert_eq!(updates("opening+none"), Ok(Updates::NONE.of_print(SessionPrint::Opening)));
-        for wrong in ["closing+opening", "closing+", "+closing", "last+closing", "closing+closing"] {
+        for wrong in ["closing+opening", "closing+", "+closing", "last+closing", "closing+closing"]
+        {
             assert!(updates(wrong).is_err(), "{wrong}");
         }
         for bits in 0..32 {

@@ -153,7 +153,8 @@ fn counted(pieces: &[Vec<Piece>; 2], trade: &Trade) -> Trade {
 fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
     let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
     let end = EventTime(start.0 + (DAYS + 1) * 1_440 * MINUTE);
-    let around = (EventTime(start.0 - DAYS * 1_440 * MINUTE), EventTime(end.0 + DAYS * 1_440 * MINUTE));
+    let around =
+        (EventTime(start.0 - DAYS * 1_440 * MINUTE), EventTime(end.0 + DAYS * 1_440 * MINUTE));
     let pieces = pieces(week, around);
     let trades = survivors(&script.records());
     let trades: Vec<Trade> = trades.iter().map(|trade| counted(&pieces, trade)).collect();

@@ -172,8 +172,7 @@ impl EventCounts {
 impl EventCounts {
     /// Prints that count to another session than their time, and what becomes of them.
     fn prints(&mut self, script: &Script, records: &[Record]) {
-        let is_moved =
-            |trade: &Trade| counted(trade, &script.history.calendars).time != trade.time;
+        let is_moved = |trade: &Trade| counted(trade, &script.history.calendars).time != trade.time;
         for trade in joined(records) {
             let mut moved = None;
             let (mut is_corrected, mut is_cancelled) = (false, false);

@@ -1,15 +1,14 @@
 //! Judges each record of a commit and applies it to ids and versions.
 
 use market::{
-    Cause, CauseKind, Event, Origin, Record, SessionPrint, TooLate, Trade, TradeRef, Unmatched,
-    UnmatchedReason,
+    Cause, CauseKind, Event, Origin, Record, SessionKind, SessionPrint, Stretch, TooLate, Trade,
+    TradeRef, Unmatched, UnmatchedReason,
 };
 
 use super::application::{Application, TradeChange};
 use super::{InstrumentState, LastChunk};
 use crate::context::threshold;
 use crate::ledger::LedgerConfig;
-use crate::ledger::buckets::Buckets;
 use crate::ledger::rows::RowNo;
 use crate::ledger::streams::Id;
 use crate::ledger::trades::{Added, Found, IdNo, TradeNo};
@@ -153,9 +152,7 @@ impl InstrumentState {
         is_highest: bool,
         config: &LedgerConfig,
     ) -> Option<RowNo> {
-        let counts_then = |buckets: &Buckets<'_>| buckets.counted(trade).time == trade.time;
-        let is_said = trade.updates.print() != SessionPrint::Unsaid;
-        if is_said && !counts_then(&self.bars.buckets(config)) {
+        if !self.counts_at_its_time(trade, config) {
             return None;
         }
         let stream = self.trades.rows.stream(trade, origin)?;
@@ -177,6 +174,20 @@ impl InstrumentState {
             }
         };
         Some(self.trades.add_plain(chunk, stream, trade, origin, is_highest))
+    }
+
+    fn counts_at_its_time(&mut self, trade: &Trade, config: &LedgerConfig) -> bool {
+        let print = trade.updates.print();
+        let holds = |stretch: &Stretch| stretch.open <= trade.time && trade.time < stretch.end;
+        let is_known =
+            print == SessionPrint::Ordinary && self.not_regular.as_ref().is_some_and(holds);
+        if print == SessionPrint::Unsaid || is_known {
+            return true;
+        }
+        let buckets = self.bars.buckets(config);
+        let stretch = buckets.calendar().stretch(trade.time);
+        self.not_regular = Some(stretch).filter(|own| own.kind != SessionKind::Regular);
+        buckets.counted(trade).time == trade.time
     }
 
     /// The number of an id of an amended trade; a plain trade of that id is promoted.
