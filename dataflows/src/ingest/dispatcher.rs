@@ -11,7 +11,7 @@ use market::{
 use operators::{CommitContext, SourceSet, Watermarks};
 
 use super::closed_commit::ClosedCommit;
-use super::commit_log::{CommitLog, StateError};
+use super::commit_log::{CommitLog, CommitLogError};
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
 use super::recording::{Recorder, RecordingError};
@@ -40,7 +40,7 @@ pub enum DispatchError {
     Recording(#[from] RecordingError),
     /// The log of the job's state could not be written.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(#[from] CommitLogError),
 }
 
 /// What is saved beside the states of operators, and where a job continues after a restore: no commit up to `after` is dispatched again.

@@ -8,19 +8,22 @@ use market::{Generation, Numbered};
 use super::{Job, RunError, RunOptions, is_pipe};
 use crate::clock::ClockHistory;
 use crate::config::{Config, ConfiguredSource};
-use crate::ingest::commit_log::{CommitLog, LogHeader, OnDurable, StateDir, StateError};
+use crate::ingest::commit_log::{CommitLog, CommitLogError, LogHeader, OnDurable, StateDir};
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
 use crate::ingest::{Stop, now};
 
 /// Takes the state directory of a job that keeps its state; none if it does not.
-pub(super) fn open(config: &Config, options: &RunOptions) -> Result<Option<StateDir>, StateError> {
+pub(super) fn open(
+    config: &Config,
+    options: &RunOptions,
+) -> Result<Option<StateDir>, CommitLogError> {
     let Some(state) = config.state.as_ref().filter(|_| options.keeps_state) else {
         return Ok(None);
     };
     for source in &config.sources {
         if let Some(why) = not_resumable(source) {
-            return Err(StateError::NotResumable(source.names.name.clone(), why));
+            return Err(CommitLogError::NotResumable(source.names.name.clone(), why));
         }
     }
     StateDir::open(&state.dir).map(Some)
@@ -39,7 +42,7 @@ fn not_resumable(source: &ConfiguredSource) -> Option<&'static str> {
 }
 
 /// The number of a start: later than all before, also where the system's time has gone back.
-pub(super) fn generation(state: Option<&StateDir>) -> Result<Generation, StateError> {
+pub(super) fn generation(state: Option<&StateDir>) -> Result<Generation, CommitLogError> {
     let now = Generation::at(now());
     let last = state.map(StateDir::last_generation).transpose()?.flatten();
     Ok(last.map_or(now, |last| Generation(now.0.max(last.0 + 1))))

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::run::going_on;
 use super::{Outcome, print};
 use crate::stderr::say;
 use dataflows::config::{ConfigError, Layers};
+use dataflows::ingest::commit_log::registries;
 
 /// Check a configuration and show what it comes to.
 ///
@@ -52,4 +52,13 @@ impl Check {
 /// A configuration file under the environment of the process.
 pub(super) fn layers(path: &Path) -> Result<Layers, ConfigError> {
     Layers::read(path)?.environment(std::env::vars_os())
+}
+
+/// The layers of a job that goes on with its state, if there is any: names keep their numbers.
+pub(super) fn going_on(layers: Layers) -> anyhow::Result<Layers> {
+    let known = layers.state_dir().map(|dir| registries(&dir)).transpose()?.flatten();
+    Ok(match known {
+        Some(known) => layers.going_on_with(known),
+        None => layers,
+    })
 }

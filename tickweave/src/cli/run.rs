@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::check::layers;
+use super::check::{going_on, layers};
 use super::report::{fails_by_refusals, fails_by_sinks, print_report};
 use super::results::ResultFlags;
 use super::screen::Beside;
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
-use dataflows::config::{Config, Layers};
+use dataflows::config::Config;
 use dataflows::ingest::Stop;
-use dataflows::ingest::commit_log::registries;
 use dataflows::run::RunOptions;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
@@ -66,15 +65,6 @@ impl Run {
         results.choose(&config, &mut options)?;
         live(config, options, (json, lenient), |_| Ok(()))
     }
-}
-
-/// The layers of a job that goes on with its state, if there is any: names keep their numbers.
-pub(super) fn going_on(layers: Layers) -> anyhow::Result<Layers> {
-    let known = layers.state_dir().map(|dir| registries(&dir)).transpose()?.flatten();
-    Ok(match known {
-        Some(known) => layers.going_on_with(known),
-        None => layers,
-    })
 }
 
 /// Tells the supervisor of the process how the node is, until what this gives is dropped. One that cannot be reached

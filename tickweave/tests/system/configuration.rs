@@ -28,6 +28,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Outliers", "dataflows/src/config/outliers.rs", "RawOutliers", "[outliers]"),
     section("Commits", "dataflows/src/config/raw.rs", "RawCommit", "[commit]"),
     section("Limits", "dataflows/src/config/raw.rs", "RawLimits", "[limits]"),
+    section("State", "dataflows/src/config/raw.rs", "RawState", "[state]"),
     section("HTTP", "dataflows/src/config/raw.rs", "RawHttp", "[http]"),
     section("Calendars", "dataflows/src/config/raw.rs", "RawCalendar", "[[calendar]]"),
     section("Sessions of a calendar", "dataflows/src/config/raw.rs", "RawSession", "[[calendar.session]]"),

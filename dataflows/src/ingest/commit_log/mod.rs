@@ -24,7 +24,7 @@ pub use writer::{CommitLog, LogHeader};
 
 /// Why the state of a job cannot be written or restored.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub enum CommitLogError {
     /// The file system returned an error.
     #[error("cannot {what} {path}", path = path.display())]
     Io {
@@ -106,10 +106,10 @@ pub enum StateError {
     NotResumable(String, &'static str),
 }
 
-impl StateError {
+impl CommitLogError {
     /// Whether another command line or configuration would do better.
     pub fn is_refusal(&self) -> bool {
-        use StateError::{Locked, NotResumable, OtherScale};
+        use CommitLogError::{Locked, NotResumable, OtherScale};
         matches!(self, Locked { .. } | OtherScale { .. } | NotResumable(..))
     }
 }
@@ -118,7 +118,7 @@ fn pair((prices, sizes): (u8, u8)) -> String {
     format!("{prices}, {sizes}")
 }
 
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CommitLogError {
     let path = path.to_owned();
-    move |source| StateError::Io { what, path, source }
+    move |source| CommitLogError::Io { what, path, source }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use market::{Generation, Registries};
 
-use super::{StateError, io};
+use super::{CommitLogError, io};
 use crate::ingest::recording::Recording;
 
 const LOCK: &str = "lock";
@@ -26,7 +26,7 @@ impl StateDir {
     ///
     /// # Errors
     /// If another process holds it, or it cannot be written.
-    pub fn open(path: &Path) -> Result<StateDir, StateError> {
+    pub fn open(path: &Path) -> Result<StateDir, CommitLogError> {
         fs::create_dir_all(path).map_err(io("create", path))?;
         let at = path.join(LOCK);
         let mut options = OpenOptions::new();
@@ -37,7 +37,7 @@ impl StateDir {
             Err(TryLockError::WouldBlock) => {
                 let pid = fs::read_to_string(&at).unwrap_or_default();
                 let pid = if pid.trim().is_empty() { "(unknown)" } else { pid.trim() }.to_owned();
-                return Err(StateError::Locked { path: path.to_owned(), pid });
+                return Err(CommitLogError::Locked { path: path.to_owned(), pid });
             }
             Err(TryLockError::Error(error)) => return Err(io("lock", &at)(error)),
         }
@@ -52,17 +52,17 @@ impl StateDir {
     }
 
     /// The segments of the log, in order. They are numbered from 1 on without holes.
-    pub fn segments(&self) -> Result<Vec<PathBuf>, StateError> {
+    pub fn segments(&self) -> Result<Vec<PathBuf>, CommitLogError> {
         let segments = segments(&self.path)?;
         let missing = (1..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
         match missing {
-            Some((number, _)) => Err(StateError::Missing { path: segment(&self.path, number) }),
+            Some((number, _)) => Err(CommitLogError::Missing { path: segment(&self.path, number) }),
             None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
         }
     }
 
     /// The start that added the last segment; none if there is none.
-    pub fn last_generation(&self) -> Result<Option<Generation>, StateError> {
+    pub fn last_generation(&self) -> Result<Option<Generation>, CommitLogError> {
         let Some((_, last)) = segments(&self.path)?.pop() else { return Ok(None) };
         Ok(Some(Recording::open(&last)?.header().generation))
     }
@@ -70,8 +70,8 @@ impl StateDir {
     /// Adds a segment, which `write` begins. A crash meanwhile leaves no segment without its header.
     pub(super) fn add_segment(
         &self,
-        write: impl FnOnce(&mut File, &Path) -> Result<(), StateError>,
-    ) -> Result<(File, PathBuf), StateError> {
+        write: impl FnOnce(&mut File, &Path) -> Result<(), CommitLogError>,
+    ) -> Result<(File, PathBuf), CommitLogError> {
         let number = segments(&self.path)?.last().map_or(1, |(number, _)| number + 1);
         let path = segment(&self.path, number);
         let unfinished = path.with_extension(format!("twrec{UNFINISHED}"));
@@ -87,7 +87,7 @@ impl StateDir {
 
 /// The numbers of names with which the job whose state is in `path` went on last; none if there is no state. Does not
 /// take the directory.
-pub fn registries(path: &Path) -> Result<Option<Registries>, StateError> {
+pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -100,7 +100,7 @@ fn segment(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// The segments by their numbers.
-fn segments(path: &Path) -> Result<Vec<(u64, PathBuf)>, StateError> {
+fn segments(path: &Path) -> Result<Vec<(u64, PathBuf)>, CommitLogError> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(path).map_err(io("read", path))? {
         let entry = entry.map_err(io("read", path))?;

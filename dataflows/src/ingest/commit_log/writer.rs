@@ -11,7 +11,7 @@ use std::time::Duration;
 use market::{Catalog, InstrumentId, SharedRegistries};
 
 use super::syncer::Syncer;
-use super::{OnDurable, StateDir, StateError, io as failed};
+use super::{CommitLogError, OnDurable, StateDir, io as failed};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
@@ -55,7 +55,7 @@ impl CommitLog {
         LogHeader { header, catalog, registries }: LogHeader,
         on_durable: Option<OnDurable>,
         stop: Stop,
-    ) -> Result<CommitLog, StateError> {
+    ) -> Result<CommitLog, CommitLogError> {
         let named = Named::of_header(&header);
         let begin = |file: &mut File, path: &std::path::Path| {
             let mut bytes = recording::first_bytes();
@@ -86,7 +86,7 @@ impl CommitLog {
     ///
     /// # Errors
     /// If it cannot be written, or earlier commits could not be made durable.
-    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), StateError> {
+    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
         self.encode(closed)?;
         self.append()?;
         match &self.syncer {
@@ -98,7 +98,7 @@ impl CommitLog {
     }
 
     /// Ends the segment and makes it durable.
-    pub fn finish(mut self) -> Result<(), StateError> {
+    pub fn finish(mut self) -> Result<(), CommitLogError> {
         self.frames.clear();
         recording::encode(&Frame::End, &self.path, &mut self.frames)?;
         self.append()?;
@@ -108,11 +108,11 @@ impl CommitLog {
         self.file.sync_all().map_err(failed("make durable", &self.path))
     }
 
-    fn not_durable(&self, problem: String) -> StateError {
-        StateError::NotDurable { path: self.path.clone(), problem }
+    fn not_durable(&self, problem: String) -> CommitLogError {
+        CommitLogError::NotDurable { path: self.path.clone(), problem }
     }
 
-    fn encode(&mut self, closed: &ClosedCommit) -> Result<(), StateError> {
+    fn encode(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
         self.frames.clear();
         let (path, frames) = (&self.path, &mut self.frames);
         let mut names = self.named.of(closed, &self.catalog);
@@ -137,7 +137,7 @@ impl CommitLog {
     }
 
     /// Writes the frames at hand behind the whole commits.
-    fn append(&mut self) -> Result<(), StateError> {
+    fn append(&mut self) -> Result<(), CommitLogError> {
         let mut has_told = false;
         loop {
             match self.try_append() {

@@ -12,7 +12,7 @@ mod restored;
 
 use market::{Catalog, EventTime, NameOrder, RegistryError, SharedRegistries};
 
-use super::commit_log::StateError;
+use super::commit_log::CommitLogError;
 use super::dispatcher::DispatchError;
 use super::recording::RecordingError;
 use crate::publish::OverBudget;
@@ -66,7 +66,7 @@ pub enum SequencerError {
     Recording(#[from] RecordingError),
     /// The state cannot be restored.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(#[from] CommitLogError),
     /// A recorded name has another number here.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -8,7 +8,7 @@ use super::recorded::name;
 use super::{NameTables, SequencerError};
 use crate::clock::ClockHistory;
 use crate::ingest::closed_commit::ClosedCommit;
-use crate::ingest::commit_log::StateError;
+use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::recording::{Next, Recording};
 use crate::ingest::stop::Stop;
@@ -39,11 +39,11 @@ impl LogReplay<'_> {
         let total: u64 = sizes.sum();
         let mut before = 0;
         for path in segments {
-            let mut segment = Recording::open(path).map_err(StateError::from)?;
+            let mut segment = Recording::open(path).map_err(CommitLogError::from)?;
             let of_segment = &segment.header().registries;
             self.tables.registries.with(|here| here.agree(of_segment))?;
             loop {
-                match segment.read().map_err(StateError::from)? {
+                match segment.read().map_err(CommitLogError::from)? {
                     Next::Names(names) => name(&names, self.tables)?,
                     Next::Scales(scales) => self.check_scales(scales)?,
                     Next::Commit(closed) => {
@@ -83,17 +83,17 @@ impl LogReplay<'_> {
         path: &Path,
         closed: &ClosedCommit,
         history: Option<&ClockHistory>,
-    ) -> Result<(), StateError> {
+    ) -> Result<(), CommitLogError> {
         let wanted = history.and_then(ClockHistory::next).map_or(0, |next| next.0);
         let found = closed.binding.commit.0;
         match found == wanted {
             true => Ok(()),
-            false => Err(StateError::Incomplete { path: path.to_owned(), found, wanted }),
+            false => Err(CommitLogError::Incomplete { path: path.to_owned(), found, wanted }),
         }
     }
 
     /// Numbers in the log are whole numbers of the smallest unit, so units must be as they were.
-    fn check_scales(&self, scales: Vec<(String, u8, u8)>) -> Result<(), StateError> {
+    fn check_scales(&self, scales: Vec<(String, u8, u8)>) -> Result<(), CommitLogError> {
         for (instrument, prices, sizes) in scales {
             let Some(known) = self.tables.catalog.get(InstrumentId::of(&instrument)) else {
                 continue; // it has no place in the catalog, which was said
@@ -101,7 +101,7 @@ impl LogReplay<'_> {
             let (was, now) = ((prices, sizes), (known.spec.price_scale, known.spec.quantity_scale));
             if was != now {
                 let path = self.folder.to_owned();
-                return Err(StateError::OtherScale { path, instrument, was, now });
+                return Err(CommitLogError::OtherScale { path, instrument, was, now });
             }
         }
         Ok(())

@@ -225,6 +225,7 @@ fn defaults_of(name: &str) -> Value {
         "RawOutliers" => value(&config.outliers),
         "RawCommit" => value(&config.commit),
         "RawLimits" => value(&config.limits),
+        "RawState" => value(&config.state),
         "RawHttp" => value(&config.http),
         "RawRisk" => value(&config.risk),
         "RawPortfolios" => value(&RawPortfolios::default()),
