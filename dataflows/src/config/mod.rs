@@ -42,7 +42,7 @@ pub use portfolios::{
 };
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
-    RawSession, RawSink, RawSource,
+    RawRecording, RawSession, RawSink, RawSource,
 };
 
 pub use outliers::RawOutliers;
@@ -52,6 +52,7 @@ pub use sources::ConfiguredSource;
 
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::http_ingest::HttpIngestLimits;
+use crate::ingest::recording::OnRecordingError;
 use crate::ingest::sequencer::{Cadence, FileOrder};
 use crate::jobs::JobPlan;
 use rows::readers::Bounds;
@@ -114,6 +115,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whom the server answers.
     pub access: HttpAccess,
+    /// Live: what happens when the recording cannot be written.
+    pub on_recording_error: OnRecordingError,
     /// The configuration as TOML, for recordings.
     pub toml: String,
 }

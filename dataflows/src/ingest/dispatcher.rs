@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{
     AccountRecord, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
@@ -13,7 +13,7 @@ use operators::{CommitContext, SourceSet, Watermarks};
 use super::closed_commit::ClosedCommit;
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
-use super::recording::{Recorder, RecordingError};
+use super::recording::{OnRecordingError, RecordingError, RecordingKeeper, RecordingState};
 use crate::clock::Binding;
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
@@ -34,7 +34,7 @@ pub enum DispatchError {
     /// A worker is gone.
     #[error(transparent)]
     WorkerFailed(#[from] WorkerFailed),
-    /// The recording could not be written.
+    /// The recording could not be written, and the run does not go on without it.
     #[error(transparent)]
     Recording(#[from] RecordingError),
 }
@@ -50,6 +50,14 @@ pub struct Resume {
     pub watermarks: Watermarks,
     /// The watermarks of the last commit of the round before the open one.
     pub round_watermarks: Watermarks,
+}
+
+/// What is left of a run when everything is complete.
+pub struct Dispatched {
+    /// Where a job restored from the saved states, if any, continues.
+    pub saved: Option<Resume>,
+    /// Why the recording is not whole, or has stopped the run, if that is so.
+    pub unrecorded: Option<String>,
 }
 
 /// Sees commits on their way to the workers, and publishes what describes the process. It must not block.
@@ -72,7 +80,7 @@ pub struct CommitDispatcher {
     board: Arc<Board>,
     metrics: Metrics,
     limits: InFlightLimits,
-    recorder: Option<Recorder>,
+    recording: Option<RecordingKeeper>,
     watermarks: Watermarks,
     clients: SourceSet,
     round_watermarks: Watermarks,
@@ -109,7 +117,7 @@ impl CommitDispatcher {
             board,
             metrics,
             limits,
-            recorder: None,
+            recording: None,
             round_watermarks: watermarks.clone(),
             watermarks,
             clients: SourceSet::default(),
@@ -135,11 +143,21 @@ impl CommitDispatcher {
         self
     }
 
-    /// Writes every commit to `recorder` before it is dispatched.
+    /// Records every commit before it is dispatched.
     #[must_use]
-    pub fn recording(mut self, recorder: Option<Recorder>) -> CommitDispatcher {
-        self.recorder = recorder;
+    pub fn recording(mut self, recording: Option<RecordingKeeper>) -> CommitDispatcher {
+        self.recording = recording;
         self
+    }
+
+    /// Goes on, as `on_error` says, if the recording cannot be written; otherwise that is the end.
+    pub fn survives_recording(&mut self, on_error: OnRecordingError) {
+        self.recording.iter_mut().for_each(|recording| recording.goes_on(on_error));
+    }
+
+    /// How the recording is; one that cannot be written is tried again, at most once a second.
+    pub fn tend_recording(&mut self) -> RecordingState {
+        self.recording.as_mut().map_or(RecordingState::Off, |own| own.tend(Instant::now()))
     }
 
     /// Shows every commit to `observer`.
@@ -186,8 +204,8 @@ impl CommitDispatcher {
 
     /// Dispatches a commit to the workers; waits while too much is in flight.
     pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.write(&closed)?;
+        if let Some(recording) = &mut self.recording {
+            recording.write(&closed, Instant::now())?;
         }
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
@@ -252,14 +270,11 @@ impl CommitDispatcher {
         Ok(())
     }
 
-    /// Ends the feeds and the recording when everything is complete; returns where a job restored from the
-    /// saved states, if any, continues.
-    pub fn finish(mut self) -> Result<Option<Resume>, DispatchError> {
+    /// Ends the feeds and the recording when everything is complete.
+    pub fn finish(mut self) -> Result<Dispatched, DispatchError> {
         self.drain()?;
-        if let Some(recorder) = self.recorder.take() {
-            recorder.finish()?;
-        }
-        Ok(self.saved.take())
+        let unrecorded = self.recording.take().and_then(RecordingKeeper::finish);
+        Ok(Dispatched { saved: self.saved.take(), unrecorded })
     }
 
     fn by_worker<R>(&self, records: Vec<R>, shard: impl Fn(&R) -> Shard) -> Vec<Vec<R>> {

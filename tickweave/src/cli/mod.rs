@@ -43,7 +43,7 @@ Environment: TICKWEAVE__SECTION__KEY=VALUE sets a key of a configuration, such a
 TICKWEAVE__JOB__TIMEFRAMES=1m,5m.
 
 Exit codes: 0 done; 1 failed; 2 wrong command line or configuration; 3 a replay was stopped; 4 more of the input was
-refused than `job.refused_share` allows; 5 a sink lacks a part; 130 a second signal came.";
+refused than `job.refused_share` allows; 5 a sink lacks a part; 6 the recording is not whole; 130 a second signal came.";
 
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
@@ -86,6 +86,8 @@ pub(crate) enum Outcome {
     Refused,
     /// A sink has failed, and lacks a part.
     Undelivered,
+    /// The recording is not whole, or has stopped the run.
+    Unrecorded,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(4),
         Ok(Outcome::Undelivered) => ExitCode::from(5),
+        Ok(Outcome::Unrecorded) => ExitCode::from(6),
         Err(error) => {
             say!("tickweave: {error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })

@@ -226,6 +226,7 @@ fn defaults_of(name: &str) -> Value {
         "RawCommit" => value(&config.commit),
         "RawLimits" => value(&config.limits),
         "RawHttp" => value(&config.http),
+        "RawRecording" => value(&config.recording),
         "RawRisk" => value(&config.risk),
         "RawPortfolios" => value(&RawPortfolios::default()),
         "RawSource" => value(&RawSource::default()),
