@@ -29,8 +29,8 @@ use crate::health::{HealthMonitor, Monitored, MonitoredSource};
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
-use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
 use crate::ingest::reader_thread::ReadProgress;
+use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
 use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
@@ -122,8 +122,7 @@ impl Job {
         let keeper = outputs.recorder.map(|recorder| {
             RecordingKeeper::new(recorder, recording.clone(), metrics.clone(), began)
         });
-        let reporter =
-            reporter(config, &board, (&connections, recording), &metrics, options);
+        let reporter = reporter(config, &board, (&connections, recording), &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
         let dispatcher = CommitDispatcher::new(
             feeds,

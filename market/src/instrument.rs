@@ -64,7 +64,9 @@ pub enum CatalogError {
         other: Arc<str>,
     },
     /// The catalog is full.
-    #[error("instrument `{name}` is one more than the {limit} that `limits.instruments` allows (--max-instruments)")]
+    #[error(
+        "instrument `{name}` is one more than the {limit} that `limits.instruments` allows (--max-instruments)"
+    )]
     Full {
         /// The new name.
         name: String,

@@ -9,7 +9,7 @@ use market::{Catalog, Commit, EventTime, Numbered, SourceId, Span};
 
 use super::components::Since;
 use super::input::{RefusedLately, RefusedShare};
-use super::journal::Journal;
+use super::journal::{Journal, LogLine};
 use super::{INPUT, LostSeen, Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::{ConnectionSummary, Connections};
@@ -149,12 +149,12 @@ impl HealthMonitor {
         state.components(&seen); // since when they are as they are
         let now = Instant::now();
         if of.logs {
-            state.journal.readiness(&seen.readiness(), now);
+            state.journal.readiness(&seen.readiness(), now).into_iter().for_each(LogLine::log);
         }
         let is_due = state.measured.is_none_or(|last| last.after(MEASURED_EVERY) <= at);
         if is_due {
             state.measured = Some(at);
-            state.journal.quiet(now);
+            state.journal.quiet(now).into_iter().for_each(LogLine::log);
         }
         drop(state);
         self.0.measure(is_due);
@@ -169,13 +169,15 @@ impl HealthMonitor {
         }
         let source = of.sources.iter().find(|source| source.name == incident.source);
         let behind = || of.connections.of(source?.id.number())?.behind;
-        self.0.lock().journal.incident(incident, behind, Instant::now());
+        let lines = self.0.lock().journal.incident(incident, behind, Instant::now());
+        lines.into_iter().for_each(LogLine::log);
     }
 
     /// Logs dead letters of a live run; the report of a replay has them.
     pub fn log_dead_letters(&self, letters: &[DeadLetterRow]) {
         if self.0.of.logs && !letters.is_empty() {
-            self.0.lock().journal.dead_letters(letters, Instant::now());
+            let lines = self.0.lock().journal.dead_letters(letters, Instant::now());
+            lines.into_iter().for_each(LogLine::log);
         }
     }
 }

@@ -293,8 +293,9 @@ fn numbered(
     shared: &Shared,
 ) -> Result<PartitionId, SourceError> {
     let name = spec.source.partition_name(partition);
-    shared.registries.register_partition(spec.id, &name).map_err(|error| {
-        SourceError::Config { name: name_of(spec.id, shared), problem: error.to_string() }
+    shared.registries.register_partition(spec.id, &name).map_err(|error| SourceError::Config {
+        name: name_of(spec.id, shared),
+        problem: error.to_string(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! Exit codes: 0 done, or a live run stopped by a signal; 1 failed; 2 wrong command line or
-//! configuration; 3 a replay was stopped by a signal before its input ended.
+//! configuration; 3 a replay was stopped by a signal before its input ended; 4 too much of the input was refused; 5 a
+//! sink lacks a part; 6 the recording is not whole, or stopped the run.
 
 mod check;
 mod demo;

@@ -230,4 +230,9 @@ fn produced_rows_replace_no_file_unasked() {
     assert_holds(&folder.join("t.csv"), TRADES);
     tickweave(folder, &["produce", "--rows", "5", "--out", "t.csv", "--force", "--json"]).json();
     assert_eq!(text(&folder.join("t.csv")).lines().count(), 6);
+
+    let slow = ["produce", "--rows", "2000", "--rate", "1000", "--out", "gone.csv"];
+    let run = Going::start(folder, &slow);
+    poll(|| fs::remove_file(folder.join("gone.csv")).ok(), || "it is written".to_owned());
+    run.end().failed(1, &["cannot write to gone.csv", "moved, removed or replaced"]);
 }

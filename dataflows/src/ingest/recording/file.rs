@@ -32,8 +32,7 @@ impl RecordingFile {
         if is_file {
             lock(&file, &path)?;
             if about.len() > 0 && !force {
-                let what =
-                    if Recording::is_at(&path) { "a recording" } else { "not a recording" };
+                let what = if Recording::is_at(&path) { "a recording" } else { "not a recording" };
                 return Err(RecordingError::NotReplaced { path, what });
             }
             file.set_len(0).map_err(io("empty", &path))?;

@@ -76,8 +76,8 @@ impl RecordingKeeper {
             return self.fail(error, true, now);
         }
         let written = self.recorder.flush_if_due(closed.binding.round);
-        let is_due = self.trouble.is_some()
-            || now.saturating_duration_since(self.looked_at) >= LOOKS_EVERY;
+        let is_due =
+            self.trouble.is_some() || now.saturating_duration_since(self.looked_at) >= LOOKS_EVERY;
         let kept = match is_due {
             true => {
                 self.looked_at = now;
@@ -126,7 +126,8 @@ impl RecordingKeeper {
                 (Ok(()), None) => return None,
                 (Ok(()), Some(Trouble { why, .. })) => {
                     let stopped = matches!(status.get(), RecordingState::Lost { .. });
-                    return stopped.then(|| format!("the run stopped, since {why}; {path} is whole"));
+                    return stopped
+                        .then(|| format!("the run stopped, since {why}; {path} is whole"));
                 }
                 (Err(error), _) => with_cause(&error),
             },
@@ -189,7 +190,9 @@ impl FromStr for OnRecordingError {
         match text {
             "stop" => Ok(OnRecordingError::Stop),
             "pause" => Ok(OnRecordingError::Pause),
-            other => Err(format!("`{other}` is neither `stop` (the run stops) nor `pause` (its sources wait)")),
+            other => Err(format!(
+                "`{other}` is neither `stop` (the run stops) nor `pause` (its sources wait)"
+            )),
         }
     }
 }

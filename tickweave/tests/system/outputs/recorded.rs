@@ -31,7 +31,8 @@ fn posted(address: SocketAddr, second: u32) {
 /// Waits until `/health` says so of the recording; gives why.
 fn wait_for(address: SocketAddr, status: &str) -> String {
     let answer = || get(address, "/health").json()["checks"]["recording"][0].clone();
-    let check = poll(|| Some(answer()).filter(|own| own["status"] == status), || answer().to_string());
+    let check =
+        poll(|| Some(answer()).filter(|own| own["status"] == status), || answer().to_string());
     check["output"].as_str().unwrap_or_default().to_owned()
 }
 
