@@ -64,9 +64,9 @@ fn a_source_that_is_not_reached() {
     let ready = get(address, "/health/ready");
     assert_eq!(ready.status, 503, "{}", ready.body);
     assert!(ready.json()["output"].as_str().unwrap().contains("away"), "{}", ready.body);
-    let source = &get(address, "/health").json()["sources"][0];
-    assert_eq!(source["state"], "not_reached");
-    assert!(source["last_error"].as_str().unwrap().contains("refused"), "{source}");
+    let away = &get(address, "/health").json()["sources"][0];
+    assert_eq!(away["state"], "not_reached");
+    assert!(away["last_error"].as_str().unwrap().contains("refused"), "{away}");
     assert_eq!(get(address, "/health/live").status, 200);
     run.signal("TERM");
     let ran = run.end();
