@@ -94,7 +94,7 @@ impl Going {
         Going::spawn(folder, &mut command)
     }
 
-    /// Starts a command in `folder`.
+    /// Starts a command in `folder`, exactly as it is.
     pub(crate) fn spawn(folder: &Path, command: &mut Command) -> Going {
         // Files, not pipes: a full pipe would hold the process up.
         let mut number = 0;
