@@ -28,7 +28,7 @@ pub(super) fn fails_by_sinks(report: &Report) -> bool {
 /// If the recording is not whole, says so on standard error; returns whether that is so.
 pub(super) fn fails_by_recording(report: &Report) -> bool {
     if let Some(why) = &report.unrecorded {
-        say!("tickweave: the run was not recorded to its end: {why}");
+        problem!("the run was not recorded to its end: {why}");
     }
     report.unrecorded.is_some()
 }
