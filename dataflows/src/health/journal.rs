@@ -31,7 +31,7 @@ pub(super) struct Journal {
 
 #[derive(Debug, Default)]
 struct SourceJournal {
-    /// The partitions whose connection is lost: since when, and whether that was told.
+    /// The partitions that are not connected any more, or cannot be read: since when, and whether that was told.
     lost: BTreeMap<String, (Instant, bool)>,
     losing: Throttle,
     /// By kind of incident.
@@ -58,8 +58,8 @@ impl LogLine {
 }
 
 impl Journal {
-    /// Tells an incident at `now`. What is connected for the first time is no news, and a partition that cannot be read
-    /// on was told when it ended. `behind`: rows that the server has then, if known.
+    /// Tells an incident at `now`. What is connected for the first time is no news. `behind`: rows that the server has
+    /// then, if known.
     pub(super) fn incident(
         &mut self,
         incident: &IncidentRow,
@@ -74,9 +74,13 @@ impl Journal {
         };
         match IncidentKind::ALL.into_iter().find(|known| known.name() == *kind) {
             Some(IncidentKind::Connected) => own.connected(incident, behind, now),
-            Some(IncidentKind::Disconnected) => {
-                let line = warned(&mut own.losing, "disconnected");
-                own.lost.insert(partition.clone(), (now, line.is_some()));
+            Some(kind @ (IncidentKind::Disconnected | IncidentKind::Failed)) => {
+                let what = match kind {
+                    IncidentKind::Failed => "cannot be read, and is tried again",
+                    _ => "disconnected",
+                };
+                let line = warned(&mut own.losing, what);
+                own.lost.entry(partition.clone()).or_insert((now, false)).1 |= line.is_some();
                 line.into_iter().collect()
             }
             Some(kind @ (IncidentKind::Gap | IncidentKind::Warning)) => {
@@ -213,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_source_is_lost_and_back_whatever_number_of_partitions_it_has() {
-        use IncidentKind::{Connected, Disconnected};
+        use IncidentKind::{Connected, Disconnected, Failed};
         let (mut journal, start) = (Journal::default(), Instant::now());
         let mut tell = |partition: &str, kind, secs, behind| {
             let now = start + Duration::from_secs(secs);
@@ -234,6 +238,11 @@ mod tests {
         assert_eq!(back, [info("a: p0: connected again after 30.0 s: why"), all]);
         let more = warn("a: p5: disconnected: why (999 more since the last line)");
         assert_eq!(tell("p5", Disconnected, 131, None), [more]);
+        assert_eq!(tell("p5", Failed, 131, None), []);
+        let failed = "a: p5: cannot be read, and is tried again: why (1 more since the last line)";
+        assert_eq!(tell("p5", Failed, 141, None), [warn(failed)]);
+        let back = tell("p5", Connected, 151, None);
+        assert_eq!(back[0], info("a: p5: connected again after 20.0 s: why"));
     }
 
     #[test]

@@ -30,8 +30,6 @@ pub struct Recovery {
     failed: Option<String>,
     /// What cannot be read any more, if rows after the last one that was read are gone.
     lost: Option<String>,
-    /// Since when it has failed, and how often it was tried.
-    failing: Option<(Instant, u64)>,
     /// When it was last read after a failure.
     recovered_at: Option<Instant>,
 }
@@ -39,9 +37,8 @@ pub struct Recovery {
 impl Recovery {
     /// Of a partition that was opened at `place`, or is to be.
     pub fn new(source: Arc<dyn Source>, partition: u32, place: Place) -> Recovery {
-        let (pause, failing, recovered_at) = (PAUSE_FIRST, None, None);
-        let (failed, lost) = (None, None);
-        Recovery { source, partition, place, pause, failed, lost, failing, recovered_at }
+        let (pause, recovered_at) = (PAUSE_FIRST, None);
+        Recovery { source, partition, place, pause, failed: None, lost: None, recovered_at }
     }
 
     /// Whether it has failed and was not read since.
@@ -58,12 +55,9 @@ impl Recovery {
         if self.recovered_at.take().is_some_and(|at| at.elapsed() >= PAUSE_MAX) {
             self.pause = PAUSE_FIRST;
         }
-        self.failing.get_or_insert((Instant::now(), 0)).1 += 1;
         if self.failed.as_ref() == Some(&why) {
             return None;
         }
-        let name = self.source.partition_name(self.partition);
-        tracing::error!(partition = %name, "{why}; its watermark stands, and it is tried again");
         self.failed = Some(why.clone());
         Some(Incident { kind: IncidentKind::Failed, lost: None, detail: why })
     }
@@ -98,10 +92,6 @@ impl Recovery {
             return Vec::new();
         }
         self.recovered_at = Some(Instant::now());
-        let name = self.source.partition_name(self.partition);
-        let (since, tries) = self.failing.take().unwrap_or((Instant::now(), 0));
-        let secs = since.elapsed().as_secs_f64();
-        tracing::info!(partition = %name, "it is read again after {secs:.1} s, tried {tries} times");
         let detail = match self.place {
             Place::After(position) => format!("it is read again, after position {position}"),
             _ => "it is read".to_owned(),
