@@ -184,7 +184,7 @@ fn job(servers: &str, topic: &str) -> u64 {
         }
         all_read.set();
     });
-    let report = run_live(&config, job, &options, &stop).unwrap();
+    let report = run_live(&config, job, &options, &stop, |_| Ok(())).unwrap();
     watch.join().unwrap();
     report.totals.records
 }

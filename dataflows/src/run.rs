@@ -26,13 +26,14 @@ use crate::clock::CommitClock;
 use crate::config::Config;
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::Engine;
-use crate::health::{HealthMonitor, MonitoredSource};
+use crate::health::{HealthMonitor, Monitored, MonitoredSource};
 use crate::ingest::PausedSources;
 use crate::ingest::commit_log::StateDir;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::reader_thread::ReadProgress;
+use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
 use crate::ingest::sequencer::SequencerError;
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
@@ -125,7 +126,11 @@ impl Job {
             states,
         )?;
         let connections = Connections::default();
-        let reporter = reporter(config, &board, &connections, &metrics, options);
+        let recording = RecordingStatus::default();
+        let keeper = outputs.recorder.map(|recorder| {
+            RecordingKeeper::new(recorder, recording.clone(), metrics.clone(), began)
+        });
+        let reporter = reporter(config, &board, (&connections, recording), &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
         let dispatcher = CommitDispatcher::new(
             feeds,
@@ -136,7 +141,7 @@ impl Job {
             config.registries.clone(),
         )
         .with_clients(config.ingest_source().map(SourceSet::of).unwrap_or_default())
-        .recording(outputs.recorder)
+        .recording(keeper)
         .observed_by(Box::new(reporter))
         .saving_after(options.save_after)
         .resuming(options.resume.clone());
@@ -231,30 +236,29 @@ fn board(config: &Config, options: &RunOptions) -> Board {
 fn reporter(
     config: &Config,
     board: &Arc<Board>,
-    connections: &Connections,
+    (connections, recording): (&Connections, RecordingStatus),
     metrics: &Metrics,
     options: &RunOptions,
 ) -> StatusReporter {
     // A replay delivers nothing: the changes of a recording were delivered when they happened.
     let sinks = if options.followed { config.sink_statuses() } else { SinkStatuses::default() };
-    let health = HealthMonitor::new(
-        config
-            .sources
-            .iter()
-            .map(|source| MonitoredSource {
-                id: source.id,
-                name: source.names.name.clone(),
-                is_required: source.required,
-                partitions: source.names.partitions.clone(),
-            })
-            .collect(),
-        Arc::clone(board),
-        connections.clone(),
-        sinks.clone(),
-        metrics.clone(),
-        Arc::clone(&config.catalog),
-        options.followed,
-    );
+    let monitored = config.sources.iter().map(|source| MonitoredSource {
+        id: source.id,
+        name: source.names.name.clone(),
+        kind: source.kind.clone(),
+        is_required: source.required,
+        partitions: source.names.partitions.clone(),
+    });
+    let health = HealthMonitor::new(Monitored {
+        sources: monitored.collect(),
+        board: Arc::clone(board),
+        connections: connections.clone(),
+        sinks: sinks.clone(),
+        recording,
+        metrics: metrics.clone(),
+        catalog: Arc::clone(&config.catalog),
+        logs: options.followed,
+    });
     let partition_names = config.source_names().into_iter().map(|source| source.partitions);
     let sources =
         SourceStatuses::new(config.providers(), partition_names.collect(), connections.clone());

@@ -84,7 +84,7 @@ impl Catalog {
     /// assert!(catalog.all().is_empty());
     /// catalog.register(&a).unwrap();
     /// let full = catalog.register(&b).unwrap_err().to_string();
-    /// assert_eq!(full, "instrument `x:B` is one more than the 1 that `limits.instruments` allows");
+    /// assert_eq!(full, "instrument `x:B` is one more than the 1 that `limits.instruments` allows (--max-instruments)");
     /// ```
     pub fn register(&self, names: &UnknownNames) -> Result<(), AdmissionError> {
         if let Some((scope, contiguous)) = &names.scope {

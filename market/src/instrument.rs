@@ -11,7 +11,7 @@ use crate::contract::{Contract, Currency, InstrumentSpec, Multiplier};
 use crate::decimal::SCALE_MAX;
 use crate::id::{InstrumentId, ModelId, PortfolioId};
 use crate::id_texts::IdTexts;
-use crate::names::{Names, is_name};
+use crate::names::{NameCount, Names, is_name};
 use crate::places::{HasName, NoPlace, Places};
 use crate::scopes::IdScopes;
 
@@ -64,7 +64,9 @@ pub enum CatalogError {
         other: Arc<str>,
     },
     /// The catalog is full.
-    #[error("instrument `{name}` is one more than the {limit} that `limits.instruments` allows")]
+    #[error(
+        "instrument `{name}` is one more than the {limit} that `limits.instruments` allows (--max-instruments)"
+    )]
     Full {
         /// The new name.
         name: String,
@@ -271,6 +273,14 @@ impl Catalog {
         all
     }
 
+    /// How many instruments, portfolios and models there are, and how many there may be.
+    pub fn name_counts(&self) -> [NameCount; 3] {
+        let (used, limit) = self.places.read().unwrap_or_else(PoisonError::into_inner).taken();
+        let bound = "`limits.instruments` (--max-instruments)";
+        let instruments = NameCount { what: "instrument", bound, used, limit };
+        [instruments, self.portfolios.count(), self.models.count()]
+    }
+
     fn describe(&self, id: InstrumentId, name: &str) -> Instrument {
         let any = InstrumentRule::any();
         let rule = self.rules.iter().find(|rule| fits(&rule.pattern, name)).unwrap_or(&any);
@@ -382,6 +392,8 @@ mod tests {
         catalog.resolve("a").unwrap();
         catalog.resolve("a").unwrap();
         assert!(matches!(catalog.resolve("b"), Err(CatalogError::Full { limit: 1, .. })));
+        let [instruments, ..] = catalog.name_counts();
+        assert_eq!((instruments.what, instruments.used, instruments.limit), ("instrument", 1, 1));
         assert!(matches!(catalog.resolve(""), Err(CatalogError::BadName { .. })));
         assert!(matches!(catalog.resolve("two words"), Err(CatalogError::BadName { .. })));
     }

@@ -55,7 +55,7 @@ pub use id_period::IdPeriod;
 pub use id_texts::{IdCollision, IdText, IdTexts};
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
-pub use names::{Name, NameError, Named, Names};
+pub use names::{Name, NameCount, NameError, Named, Names};
 pub use price::{Price, Quantity};
 pub use printable::printable;
 pub use registry::{

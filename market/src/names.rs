@@ -61,6 +61,33 @@ pub enum NameError {
     },
 }
 
+/// How many names of a kind there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameCount {
+    /// What has the names.
+    pub what: &'static str,
+    /// What bounds them: a key of the configuration, and the flag that sets it.
+    pub bound: &'static str,
+    /// How many there are, also of rows that are not bound yet.
+    pub used: usize,
+    /// How many there may be.
+    pub limit: usize,
+}
+
+impl NameCount {
+    /// Whether at least nine of ten are used.
+    ///
+    /// ```
+    /// use market::{Catalog, NameCount};
+    /// let [instruments, ..] = Catalog::new(Vec::new(), 10).name_counts();
+    /// assert!(!NameCount { used: 8, ..instruments }.is_nearly_full());
+    /// assert!(NameCount { used: 9, ..instruments }.is_nearly_full());
+    /// ```
+    pub fn is_nearly_full(&self) -> bool {
+        self.used > 0 && self.used.saturating_mul(10) >= self.limit.saturating_mul(9)
+    }
+}
+
 /// A name as it was looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name<I> {
@@ -163,6 +190,12 @@ impl<I: Named> Names<I> {
         let mut all: Vec<_> = places.all().map(|known| Arc::clone(&known.name)).collect();
         all.sort();
         all
+    }
+
+    /// How many there are, and how many there may be.
+    pub fn count(&self) -> NameCount {
+        let (used, limit) = self.places.read().unwrap_or_else(PoisonError::into_inner).taken();
+        NameCount { what: I::WHAT, bound: I::BOUND, used, limit }
     }
 
     /// Registers a name that was found.

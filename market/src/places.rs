@@ -44,6 +44,11 @@ impl<I: Copy + Eq + Hash, T: HasName> Places<I, T> {
         self.known.get(&id)
     }
 
+    /// How many places are taken, and how many there are.
+    pub(crate) fn taken(&self) -> (usize, usize) {
+        (self.known.len() + self.held.len(), self.limit)
+    }
+
     /// All that is registered.
     pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         self.known.values()

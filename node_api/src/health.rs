@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use market::EventTime;
+
 /// The status of a check. Later variants are worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
@@ -35,11 +37,32 @@ pub enum Readiness {
     NotYet(String),
 }
 
+/// A source, or the delivery of a view to a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// The name of the source or sink.
+    pub name: String,
+    /// Of a delivery: the view.
+    pub view: Option<&'static str>,
+    /// The kind of the source or sink.
+    pub kind: String,
+    /// What it does, in a word such as `running`.
+    pub state: &'static str,
+    /// Since when it does that.
+    pub since: EventTime,
+    /// The last error, also if it is over.
+    pub last_error: Option<String>,
+}
+
 /// The health of the process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
-    /// The checks by name, such as `workers` or `source:binance`.
+    /// The checks by name, such as `workers`.
     pub checks: BTreeMap<String, Check>,
+    /// Each source.
+    pub sources: Vec<Component>,
+    /// Each view that is delivered to a sink.
+    pub sinks: Vec<Component>,
     /// Whether the process is ready for requests.
     pub readiness: Readiness,
 }
@@ -63,7 +86,7 @@ impl Health {
     /// let mut health = Health::default();
     /// assert_eq!(health.status(), Status::Pass);
     /// let check = Check { status: Status::Warn, ..Check::default() };
-    /// health.checks.insert("source:a".to_owned(), check);
+    /// health.checks.insert("sources".to_owned(), check);
     /// assert_eq!(health.status(), Status::Warn);
     /// ```
     pub fn status(&self) -> Status {

@@ -7,7 +7,9 @@ mod access;
 mod health;
 pub mod ingest;
 mod metrics;
+mod throttle;
 
 pub use access::{AccessError, HttpAccess};
-pub use health::{Check, Health, Readiness, Status};
+pub use health::{Check, Component, Health, Readiness, Status};
 pub use metrics::MetricsText;
+pub use throttle::{Over, Throttle, Told};

@@ -32,7 +32,7 @@ use warp::http::header::HOST;
 use warp::http::{HeaderName, HeaderValue, Request, Version};
 use warp::reply::Response;
 
-use node_api::HttpAccess;
+use node_api::{HttpAccess, Throttle};
 
 use super::Context;
 use super::problem::{FieldError, MISDIRECTED, Problem};
@@ -136,6 +136,7 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut failures = Throttle::default();
     let mut stop = pin!(stop);
     loop {
         let slot = tokio::select! {
@@ -149,6 +150,9 @@ pub async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
+                if let Some(over) = failures.over(Instant::now()) {
+                    tracing::info!("connections are accepted again {over}");
+                }
                 let (app, access) = (app.clone(), Arc::clone(&access));
                 let connection =
                     connection(stream, app, access, &builder, limits, graceful.watcher());
@@ -161,7 +165,9 @@ pub async fn serve(
             }
             Err(error) => {
                 // The client is gone already, or file descriptors have run out; both pass.
-                tracing::warn!(%error, "no connection could be accepted");
+                if let Some(told) = failures.happened(Instant::now()) {
+                    tracing::warn!(%error, "no connection could be accepted{told}");
+                }
                 sleep(Duration::from_millis(50)).await;
             }
         }

@@ -130,7 +130,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         timeframes: vec![Timeframe::MINUTE],
         labels: Labels::default(),
         metrics: Arc::new(metrics),
-        health: Arc::new(|| Health { checks: [].into(), readiness: Readiness::Ready }),
+        health: Arc::new(|| Health { readiness: Readiness::Ready, ..Health::default() }),
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
         limits,

@@ -12,8 +12,8 @@
 //! stands a line of `snapshot`, at which a reader forgets the rows that it has. A reader that takes changes when
 //! it meets their `progress` sees the view at commits, as it was.
 //!
-//! A file is locked while it is written, and has one writer. It may be moved away or removed at any time: the
-//! next part then finds that out, and a new file begins with a snapshot. What a part wrote is taken back on an error.
+//! A file is locked while it is written, and has one writer. It may be moved away or removed at any time:
+//! that is found out within two seconds, and a new file begins with a snapshot, so each can be read by itself. What a part wrote is taken back on an error.
 //! The file grows without a bound. Lines are handed to the system, not forced to the disk.
 //!
 //! Nothing that others wrote is cut or appended to: the first line of a file must be one of a sink's, and so must
@@ -28,6 +28,7 @@ use std::io::{ErrorKind, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use market::Commit;
 use serde::Deserialize;
 
 use self::own::{Ours, cut_torn_line};
@@ -123,6 +124,10 @@ impl SinkWriter for DeltaFile {
         self.text.clear();
         lines(batch, self.encoding, &mut self.text);
         self.append().map_err(|cause| failed("append to", &self.path, cause))
+    }
+
+    fn check(&mut self, _run: &str, _commit: Commit) -> Result<(), SinkError> {
+        self.still_there()
     }
 }
 

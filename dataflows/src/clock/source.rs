@@ -83,7 +83,11 @@ impl SourceClock {
 
     /// Whether others may carry on for it at system time `now`, since it is silent.
     pub(super) fn is_covered_silence(&self, now: EventTime) -> bool {
-        let is_silent = |idle| self.partitions.iter().any(|one| one.is_silent(idle, now));
+        // What waits since it was paused comes yet.
+        let is_silent = |idle| {
+            self.resumed_at.after(idle) <= now
+                && self.partitions.iter().any(|one| one.is_silent(idle, now))
+        };
         let back_fills = self.timing.back_fills && !self.has_caught_up;
         self.timing.coverage == Coverage::Any
             && !back_fills

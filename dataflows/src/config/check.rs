@@ -62,6 +62,9 @@ impl RawConfig {
             Computed { kind, job: &job, limits: &limits, outliers, rules: rule, accounts };
         let (plan, portfolios) = computed.check(timeframes, &calendars, &catalog, &registries)?;
         let http_ingest = sources::http_ingest(&http)?;
+        let on_recording_error = self.recording.on_error.parse();
+        let on_recording_error =
+            on_recording_error.map_err(ConfigError::at("recording.on_error"))?;
         let reject_after = span("job.reject_after", &job.reject_after)?;
         let sources = sources::sources(
             source,
@@ -104,6 +107,7 @@ impl RawConfig {
             listen: listen(&http.listen)?,
             access: access(&http)?,
             state: state(self.state, folder)?,
+            on_recording_error,
             toml,
         })
     }

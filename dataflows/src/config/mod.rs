@@ -42,7 +42,7 @@ pub use portfolios::{
 };
 pub use raw::{
     RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
-    RawSession, RawSink, RawSource, RawState,
+    RawRecording, RawSession, RawSink, RawSource, RawState,
 };
 
 pub use outliers::RawOutliers;
@@ -52,6 +52,7 @@ pub use sources::ConfiguredSource;
 
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::http_ingest::HttpIngestLimits;
+use crate::ingest::recording::OnRecordingError;
 use crate::ingest::sequencer::{Cadence, FileOrder};
 use crate::jobs::JobPlan;
 use rows::readers::Bounds;
@@ -116,6 +117,8 @@ pub struct Config {
     pub access: HttpAccess,
     /// Where the state of a live job is kept; none: nowhere.
     pub state: Option<StateConfig>,
+    /// Live: what happens when the recording cannot be written.
+    pub on_recording_error: OnRecordingError,
     /// The configuration as TOML, for recordings.
     pub toml: String,
 }

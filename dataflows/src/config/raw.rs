@@ -26,6 +26,8 @@ pub struct RawConfig {
     pub state: RawState,
     /// `[http]`: serving.
     pub http: RawHttp,
+    /// `[recording]`: the file of `--record`.
+    pub recording: RawRecording,
     /// `[[calendar]]`: calendars with sessions, to be referred to by name.
     pub calendar: Vec<RawCalendar>,
     /// `[[instrument]]`: terms, by pattern; the first that fits counts.
@@ -182,6 +184,18 @@ pub struct RawHttp {
     pub body_bytes: usize,
     /// The most rows of such a request.
     pub body_rows: usize,
+}
+
+/// `[recording]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRecording {
+    /// Live: what happens when the recording cannot be written (the disk is full), or its path leads to another file or
+    /// none. `stop`: the run stops in order, and its exit code is 6. `pause`: sources wait until the recording can be
+    /// written and is in its place again, and it lacks nothing; one that was removed is written anew, one that was moved
+    /// away waits to be moved back. The default is `stop`, since not everything can wait: what clients post is refused
+    /// meanwhile, and channels of Redis keep nothing; and since whoever watches the process learns of it.
+    pub on_error: String,
 }
 
 /// `[[calendar]]`.
@@ -430,6 +444,12 @@ impl Default for RawHttp {
             body_bytes: 8 << 20,
             body_rows: 10_000,
         }
+    }
+}
+
+impl Default for RawRecording {
+    fn default() -> RawRecording {
+        RawRecording { on_error: "stop".to_owned() }
     }
 }
 

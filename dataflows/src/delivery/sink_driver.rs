@@ -13,6 +13,7 @@ use super::handler::{
 };
 use super::missing_rows::whole_from;
 use super::status::SinkStatus;
+use node_api::Throttle;
 use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 
 /// Which rows a sink gets, and how often.
@@ -67,6 +68,8 @@ pub struct SinkDriver {
     pub(super) stop: watch::Receiver<Option<Instant>>,
     /// The commit of the last batch.
     pub(super) last: Option<Commit>,
+    /// Which tries that did not go well are told.
+    pub(super) troubles: Throttle,
 }
 
 /// Why a driver leaves its loop before the job has ended.
@@ -130,8 +133,10 @@ impl SinkDriver {
                 Ok(true) => return self.close(),
                 Ok(false) => {}
                 Err(DriverError::Resync(cause)) => {
-                    let SinkStatus { name, view, .. } = &*self.status;
-                    tracing::warn!("`{}` to `{name}` begins again: {cause}", view.name);
+                    if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
+                        let SinkStatus { name, view, .. } = &*self.status;
+                        tracing::warn!("`{}` to `{name}` begins again: {cause}{told}", view.name);
+                    }
                     self.status.retries(cause.to_string());
                     self.pause(self.subscription.backoff.first)?;
                 }
@@ -276,17 +281,33 @@ impl SinkDriver {
             let outcome = call(&mut *self.handler);
             self.status.at_work(None);
             match outcome {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.tell_end_of_trouble();
+                    return Ok(());
+                }
                 Err(DeliverError::Resync(cause)) => return Err(DriverError::Resync(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(DriverError::GivenUp(cause)),
                 Err(DeliverError::Retry(cause)) => {
-                    let SinkStatus { name, view, .. } = &*self.status;
-                    tracing::warn!("`{}` to `{name}`, again in {pause:?}: {cause}", view.name);
+                    if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
+                        let SinkStatus { name, view, .. } = &*self.status;
+                        tracing::warn!(
+                            "`{}` to `{name}`, tried again in {pause:?}: {cause}{told}",
+                            view.name
+                        );
+                    }
                     self.status.retries(cause.to_string());
                 }
             }
             self.pause(pause)?;
             pause = (pause * 2).min(most);
+        }
+    }
+
+    /// Says that it goes well again, if it was said that it did not.
+    fn tell_end_of_trouble(&mut self) {
+        if let Some(over) = self.troubles.over(std::time::Instant::now()) {
+            let SinkStatus { name, view, .. } = &*self.status;
+            tracing::info!("`{}` to `{name}` goes on {over}", view.name);
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::handler::DeltaHandler;
 use super::sink_driver::{SinkDriver, SinkSubscription};
 use super::status::{SinkState, SinkStatus};
+use node_api::Throttle;
 use rows::ViewReader;
 
 /// The sink drivers of a job: one thread per handler and view. Dropping the set stops them where they are.
@@ -73,6 +74,7 @@ impl SinkSet {
             status: Arc::clone(&status),
             stop: self.stop.subscribe(),
             last: None,
+            troubles: Throttle::default(),
         };
         let guard = PanicGuard(Arc::clone(&status));
         let thread = thread::Builder::new().name("deliver".to_owned()).spawn(move || {

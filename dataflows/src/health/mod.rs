@@ -1,5 +1,6 @@
 //! The health of the process: its checks, and the rules by which they pass, warn or fail. Shown by `/health` at the time
-//! of the request, and by the view `health`, `/metrics` and the log at the end of every round.
+//! of the request, and by the view `health`, `/metrics` and the log at the end of every round. `recording` and `names`
+//! are no rows of the view, nor are the states of each source and sink, which `/health` also shows.
 //!
 //! | check | warns | fails |
 //! |---|---|---|
@@ -10,11 +11,15 @@
 //! | `ids` | within an hour after trades had the ids of others an hour or more away: ids that begin anew | |
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
+//! | `recording` | | it cannot be written, or its path leads to another file or none: sources wait, or the run stops |
+//! | `names` | nine of ten names that `limits` allow are used, of instruments, portfolios or models | |
 //!
-//! The process is *ready* while sources do not pause, and not before every source that is `required` was reached once,
+//! The process is *ready* while sources neither pause nor wait for the recording, and not before every source that is `required` was reached once,
 //! nor while one of these cannot be read or is given up (`give_up_after`). Being disconnected is a warning: the data that is there can still be read.
 
+mod components;
 mod input;
+mod journal;
 mod monitor;
 #[cfg(test)]
 mod tests;
@@ -22,14 +27,15 @@ mod tests;
 use std::time::Duration;
 
 use connectors::HeldBy;
-use market::{Commit, EventTime, Span};
+use market::{Commit, EventTime, NameCount, Span};
 
 use crate::delivery::SinkState;
+use crate::ingest::recording::{RECORDING, RecordingState};
 use crate::publish::OverBudget;
 use node_api::{Check, Readiness, Status};
 
 pub use input::RefusedLately;
-pub use monitor::{HealthMonitor, MonitoredSource};
+pub use monitor::{HealthMonitor, Monitored, MonitoredSource};
 
 /// The state that checks are made of.
 #[derive(Clone, Debug)]
@@ -48,6 +54,10 @@ pub struct Seen {
     pub reused: Option<(String, EventTime)>,
     /// The deliveries to sinks.
     pub sinks: Vec<SinkSeen>,
+    /// The recording.
+    pub recording: RecordingState,
+    /// How many names there are, of each kind.
+    pub names: Vec<NameCount>,
     /// The newest commit that is complete, or will be when this is read.
     pub commit: Option<Commit>,
 }
@@ -57,6 +67,12 @@ pub struct Seen {
 pub struct SourceSeen {
     /// Its name.
     pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its state at the end of the last round, in a word.
+    pub state: &'static str,
+    /// The last error, also if it is over.
+    pub last_error: Option<String>,
     /// Whether the process is not ready before it was reached.
     pub is_required: bool,
     /// Whether all its partitions were opened once.
@@ -93,6 +109,8 @@ pub struct LostSeen {
 pub struct SinkSeen {
     /// The sink's name.
     pub name: String,
+    /// Its kind.
+    pub kind: String,
     /// The view's name.
     pub view: &'static str,
     /// What the delivery does.
@@ -103,13 +121,15 @@ pub struct SinkSeen {
 
 /// The name of the check of what was refused.
 const INPUT: &str = "input";
+/// The name of the check of how many names there are.
+const NAMES: &str = "names";
 /// Rows that are held back for longer are warned of.
 const HELD_WARNS_AFTER: Duration = Duration::from_secs(10);
 /// Losses are warned of for so long.
 const LOSS_WARNS_FOR: Span = Span::secs(3_600);
 
 impl Seen {
-    /// Every check, by name.
+    /// The checks that are rows of the view `health`, by name.
     pub fn checks(&self) -> Vec<(&'static str, Check)> {
         vec![
             ("workers", self.workers()),
@@ -120,6 +140,11 @@ impl Seen {
             ("sinks", self.sinks()),
             ("commits", self.commits()),
         ]
+    }
+
+    /// The other checks, by name.
+    pub fn checks_beside(&self) -> Vec<(&'static str, Check)> {
+        vec![(RECORDING, self.recording()), (NAMES, self.names())]
     }
 
     /// Whether answers are worth asking for.
@@ -142,8 +167,43 @@ impl Seen {
         }
     }
 
+    /// Why all sources pause, if they do.
     fn pause(&self) -> Option<String> {
-        self.over_budget.map(|over_budget| format!("sources pause: {over_budget}"))
+        match (&self.over_budget, &self.recording) {
+            (Some(over_budget), _) => Some(format!("sources pause: {over_budget}")),
+            (None, RecordingState::Held { why, .. }) => {
+                Some(format!("sources wait for the recording: {why}"))
+            }
+            _ => None,
+        }
+    }
+
+    fn recording(&self) -> Check {
+        match &self.recording {
+            RecordingState::Off => check(Status::Pass, "nothing is recorded"),
+            RecordingState::Written => check(Status::Pass, "commits are recorded"),
+            RecordingState::Held { why, since } => {
+                let secs = since.elapsed().as_secs();
+                check(Status::Fail, format!("{why}; sources wait for it for {secs} s"))
+            }
+            RecordingState::Lost { why } => check(Status::Fail, format!("{why}; the run stops")),
+        }
+    }
+
+    fn names(&self) -> Check {
+        let full = self.names.iter().filter(|count| count.is_nearly_full());
+        let full: Vec<String> = full
+            .map(|NameCount { what, bound, used, limit }| {
+                format!("{used} {what}s of the {limit} that {bound} allows")
+            })
+            .collect();
+        match full.is_empty() {
+            true => check(Status::Pass, "there is room for names"),
+            false => {
+                let then = "rows of those beyond become dead letters";
+                check(Status::Warn, format!("{}; {then}", full.join("; ")))
+            }
+        }
     }
 
     fn workers(&self) -> Check {
@@ -295,6 +355,10 @@ impl SourceSeen {
             Some(why) => Some(format!("cannot be read, and is tried again: {name} ({why})")),
             None => None,
         }
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.held.is_some_and(|(_, _, since)| since > HELD_WARNS_AFTER)
     }
 
     /// What it is held back by, if that lasts.

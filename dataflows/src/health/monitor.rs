@@ -1,25 +1,49 @@
 //! Checks the process, and logs when a check begins to warn or fail and when it passes again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use connectors::IncidentKind;
 use market::{Catalog, Commit, EventTime, Numbered, SourceId, Span};
 
+use super::components::Since;
 use super::input::{RefusedLately, RefusedShare};
+use super::journal::{Journal, LogLine};
 use super::{INPUT, LostSeen, Seen, SinkSeen, SourceSeen};
 use crate::delivery::{SinkState, SinkStatuses};
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
+use crate::ingest::recording::{RECORDING, RecordingState, RecordingStatus};
 use crate::publish::{Board, OverBudget};
 use crate::telemetry::{Connection, Delivered, Metrics};
-use crate::views::IncidentRow;
-use node_api::{Check, Health, Readiness, Status};
+use crate::views::{DeadLetterRow, IncidentRow};
+use node_api::{Check, Component, Health, Readiness, Status};
 use rows::PartitionNames;
 
 /// Runs the checks. Clones share it.
 #[derive(Clone)]
 pub struct HealthMonitor(Arc<Shared>);
+
+/// What is watched.
+pub struct Monitored {
+    /// The configured sources, but for the one of clients.
+    pub sources: Vec<MonitoredSource>,
+    /// What workers publish.
+    pub board: Arc<Board>,
+    /// How partitions are connected.
+    pub connections: Connections,
+    /// The deliveries to sinks.
+    pub sinks: SinkStatuses,
+    /// The recording.
+    pub recording: RecordingStatus,
+    /// Counts.
+    pub metrics: Metrics,
+    /// The names of instruments and the like.
+    pub catalog: Arc<Catalog>,
+    /// Whether changes are logged: a replay has no trouble of its own.
+    pub logs: bool,
+}
 
 /// A source whose health is watched.
 pub struct MonitoredSource {
@@ -27,6 +51,8 @@ pub struct MonitoredSource {
     pub id: SourceId,
     /// Its name.
     pub name: String,
+    /// Its kind.
+    pub kind: String,
     /// Whether the process is not ready before it was reached.
     pub is_required: bool,
     /// The names of its partitions.
@@ -34,15 +60,7 @@ pub struct MonitoredSource {
 }
 
 struct Shared {
-    /// The configured sources, but for the one of clients.
-    sources: Vec<MonitoredSource>,
-    board: Arc<Board>,
-    connections: Connections,
-    sinks: SinkStatuses,
-    metrics: Metrics,
-    catalog: Arc<Catalog>,
-    /// Whether changes are logged: a replay has no trouble of its own.
-    logs: bool,
+    of: Monitored,
     state: Mutex<State>,
     /// While earlier commits are read again: how far that is.
     restoring: Mutex<Option<String>>,
@@ -55,46 +73,44 @@ struct State {
     /// How many ids were used again, and when the last were.
     reused: Option<(u64, EventTime)>,
     changes: Changes,
-    /// Source and partition of those whose lost connection was logged.
-    disconnected: BTreeSet<(String, String)>,
+    journal: Journal,
+    /// The states of sources at the end of the last round, by number.
+    states: Vec<(usize, &'static str)>,
+    since: Since,
     /// When partitions were measured last.
     measured: Option<EventTime>,
 }
 
 impl HealthMonitor {
-    /// Of a job with these sources; `logs`: whether what begins and ends is logged.
-    pub fn new(
-        sources: Vec<MonitoredSource>,
-        board: Arc<Board>,
-        connections: Connections,
-        sinks: SinkStatuses,
-        metrics: Metrics,
-        catalog: Arc<Catalog>,
-        logs: bool,
-    ) -> HealthMonitor {
+    /// Of a job.
+    pub fn new(of: Monitored) -> HealthMonitor {
         let state = Mutex::new(State {
             over_budget: None,
-            shares: sources.iter().map(|_| RefusedShare::default()).collect(),
-            refused: vec![None; sources.len()],
+            shares: of.sources.iter().map(|_| RefusedShare::default()).collect(),
+            refused: vec![None; of.sources.len()],
             reused: None,
             changes: Changes::default(),
-            disconnected: BTreeSet::new(),
+            journal: Journal::default(),
+            states: Vec::new(),
+            since: Since::default(),
             measured: None,
         });
-        let restoring = Mutex::default();
-        let shared =
-            Shared { sources, board, connections, sinks, metrics, catalog, logs, state, restoring };
-        HealthMonitor(Arc::new(shared))
+        HealthMonitor(Arc::new(Shared { of, state, restoring: Mutex::default() }))
     }
 
     /// How the process is now.
     pub fn health(&self) -> Health {
-        let state = self.0.lock();
-        let seen = self.0.seen(&state, now(), self.0.board.frontier().commit);
-        let checks = seen.checks().into_iter().map(|(name, check)| (name.to_owned(), check));
+        let (mut state, at) = (self.0.lock(), now());
+        let seen = self.0.seen(&state, at, self.0.of.board.frontier().commit);
+        let checks = seen.checks().into_iter().chain(seen.checks_beside());
+        let (sources, sinks) = state.components(&seen);
         let restoring = self.0.restoring.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let readiness = restoring.map_or_else(|| seen.readiness(), Readiness::NotYet);
-        Health { checks: checks.collect(), readiness }
+        Health {
+            checks: checks.map(|(name, check)| (name.to_owned(), check)).collect(),
+            sources,
+            sinks,
+            readiness: restoring.map_or_else(|| seen.readiness(), Readiness::NotYet),
+        }
     }
 
     /// Earlier commits are read again, so far; none: no more. Answers are not worth asking for meanwhile.
@@ -102,68 +118,91 @@ impl HealthMonitor {
         *self.0.restoring.lock().unwrap_or_else(PoisonError::into_inner) = how_far;
     }
 
-    /// Looks at the end of a round, at system time `at`, when `commit` is about to be dispatched; returns every check.
-    /// What has begun or ended since the last round is logged, a line each, and metrics say how it is.
+    /// Looks at the end of a round, at system time `at`, when `commit` is about to be dispatched; returns every check of
+    /// the view `health`. What has begun or ended since the last round is logged, a line each, and metrics say how it is.
+    /// `states`: those of the sources, by number.
     pub fn round(
         &self,
         at: EventTime,
         commit: Commit,
         over_budget: Option<OverBudget>,
+        states: &[(usize, &'static str)],
     ) -> Vec<(&'static str, Check)> {
+        let of = &self.0.of;
         let mut state = self.0.lock();
         state.over_budget = over_budget;
-        for (index, source) in self.0.sources.iter().enumerate() {
-            let (rows, refused) = self.0.metrics.refused_of(&source.name);
+        state.states = states.to_vec();
+        for (index, source) in of.sources.iter().enumerate() {
+            let (rows, refused) = of.metrics.refused_of(&source.name);
             state.refused[index] = state.shares[index].take(at, rows, refused);
         }
         state.reused = self.0.reused(state.reused, at);
         let seen = self.0.seen(&state, at, Some(commit));
         let checks = seen.checks();
-        for (name, check) in &checks {
-            // What was refused is logged by source, each when it begins.
-            if self.0.logs && *name != INPUT && state.changes.is_news(at, name, check.status) {
+        for (name, check) in checks.iter().chain(&seen.checks_beside()) {
+            // What was refused is logged by source, each when it begins, and the recording by who writes it.
+            let is_logged = of.logs && ![INPUT, RECORDING].contains(name);
+            if is_logged && state.changes.is_news(at, name, check.status) {
                 log(name, check);
             }
-            self.0.metrics.health(name, check.status as u64);
+            of.metrics.health(name, check.status as u64);
         }
         for source in &seen.sources {
             let check = source.input();
             let key = format!("{INPUT} of {}", source.name);
-            if self.0.logs && state.changes.is_news(at, &key, check.status) {
+            if of.logs && state.changes.is_news(at, &key, check.status) {
                 log(INPUT, &check);
             }
+        }
+        state.components(&seen); // since when they are as they are
+        let now = Instant::now();
+        if of.logs {
+            state.journal.readiness(&seen.readiness(), now).into_iter().for_each(LogLine::log);
         }
         let is_due = state.measured.is_none_or(|last| last.after(MEASURED_EVERY) <= at);
         if is_due {
             state.measured = Some(at);
+            state.journal.quiet(now).into_iter().for_each(LogLine::log);
         }
         drop(state);
         self.0.measure(is_due);
         checks
     }
 
-    /// Logs an incident of a live run, and a warning of any. What is connected for the first time is no news, and a
-    /// partition that cannot be read on was logged when it ended.
+    /// Logs an incident of a live run, and a warning of any.
     pub fn log_incident(&self, incident: &IncidentRow) {
-        if !self.0.logs && incident.kind != IncidentKind::Warning.name() {
+        let of = &self.0.of;
+        if !of.logs && incident.kind != IncidentKind::Warning.name() {
             return;
         }
-        let IncidentRow { source, partition, kind, detail, .. } = incident;
-        let disconnected = &mut self.0.lock().disconnected;
-        let name = || (source.clone(), partition.clone());
-        match IncidentKind::ALL.into_iter().find(|known| known.name() == *kind) {
-            Some(IncidentKind::Connected) if disconnected.remove(&name()) => {
-                tracing::info!("{source}: {partition}: connected again: {detail}");
-            }
-            Some(IncidentKind::Disconnected) => {
-                disconnected.insert(name());
-                tracing::warn!("{source}: {partition}: disconnected: {detail}");
-            }
-            Some(IncidentKind::Gap | IncidentKind::Warning) => {
-                tracing::warn!("{source}: {partition}: {kind}: {detail}");
-            }
-            _ => {}
+        let source = of.sources.iter().find(|source| source.name == incident.source);
+        let behind = || of.connections.of(source?.id.number())?.behind;
+        let lines = self.0.lock().journal.incident(incident, behind, Instant::now());
+        lines.into_iter().for_each(LogLine::log);
+    }
+
+    /// Logs dead letters of a live run; the report of a replay has them.
+    pub fn log_dead_letters(&self, letters: &[DeadLetterRow]) {
+        if self.0.of.logs && !letters.is_empty() {
+            let lines = self.0.lock().journal.dead_letters(letters, Instant::now());
+            lines.into_iter().for_each(LogLine::log);
         }
+    }
+}
+
+impl State {
+    /// What a source did at the end of the last round.
+    fn state_of(&self, number: usize) -> &'static str {
+        let known = self.states.iter().find(|(known, _)| *known == number);
+        known.map_or("running", |(_, state)| state)
+    }
+
+    /// Each source and each delivery as it is seen.
+    fn components(&mut self, seen: &Seen) -> (Vec<Component>, Vec<Component>) {
+        let is_held = matches!(seen.recording, RecordingState::Held { .. });
+        let all_pause = seen.over_budget.is_some() || is_held;
+        let sources = self.since.sources(&seen.sources, all_pause, seen.at);
+        (sources, self.since.sinks(&seen.sinks, seen.at))
     }
 }
 
@@ -171,27 +210,30 @@ impl Shared {
     /// How many ids were used again so far, and when the last were. The first is logged, then each time there are ten times
     /// as many.
     fn reused(&self, before: Option<(u64, EventTime)>, at: EventTime) -> Option<(u64, EventTime)> {
-        let reused = self.metrics.reused_ids();
+        let reused = self.of.metrics.reused_ids();
         let now: u64 = reused.iter().map(|scope| scope.conflicts).sum();
         let was = before.map_or(0, |(was, _)| was);
         if now == was {
             return before;
         }
         if was == 0 || was.ilog10() < now.ilog10() {
-            reused.iter().for_each(|scope| tracing::warn!("{}", scope.text(&self.catalog)));
+            reused.iter().for_each(|scope| tracing::warn!("{}", scope.text(&self.of.catalog)));
         }
         Some((now, at))
     }
 
     fn seen(&self, state: &State, at: EventTime, commit: Option<Commit>) -> Seen {
-        let down = self.connections.down();
-        let sources = self.sources.iter().zip(&state.refused);
+        let down = self.of.connections.down();
+        let sources = self.of.sources.iter().zip(&state.refused);
         let sources = sources.map(|(source, refused)| {
             let number = source.id.number();
-            let reach = self.connections.reach(number);
-            let held = self.connections.of(number).and_then(|all| all.held);
+            let reach = self.of.connections.reach(number);
+            let held = self.of.connections.of(number).and_then(|all| all.held);
             SourceSeen {
                 name: source.name.clone(),
+                kind: source.kind.clone(),
+                state: state.state_of(number),
+                last_error: reach.last_error,
                 is_required: source.is_required,
                 is_reached: reach.is_reached,
                 error: reach.error,
@@ -207,23 +249,30 @@ impl Shared {
                 held: held.map(|held| (held.rows, held.by, held.since.elapsed())),
             }
         });
-        let sinks = self.sinks.0.iter().map(|status| {
+        let sinks = self.of.sinks.0.iter().map(|status| {
             let progress = status.progress();
-            let (name, view) = (status.name.clone(), status.view.name);
-            SinkSeen { name, view, state: progress.state, last_error: progress.last_error }
+            SinkSeen {
+                name: status.name.clone(),
+                kind: status.kind.clone(),
+                view: status.view.name,
+                state: progress.state,
+                last_error: progress.last_error,
+            }
         });
         Seen {
             at,
-            workers: self.board.workers(),
-            failed: self.board.has_failed(),
+            workers: self.of.board.workers(),
+            failed: self.of.board.has_failed(),
             over_budget: state.over_budget,
             reused: state.reused.map(|(_, last)| {
-                let scopes = self.metrics.reused_ids();
-                let texts = scopes.iter().map(|scope| scope.text(&self.catalog));
+                let scopes = self.of.metrics.reused_ids();
+                let texts = scopes.iter().map(|scope| scope.text(&self.of.catalog));
                 (texts.collect::<Vec<_>>().join("; "), last)
             }),
             sources: sources.collect(),
             sinks: sinks.collect(),
+            recording: self.of.recording.get(),
+            names: self.of.catalog.name_counts().to_vec(),
             commit,
         }
     }
@@ -238,18 +287,19 @@ impl Shared {
             gaps: connection.gaps,
             lost_rows: connection.lost_rows,
         };
-        for MonitoredSource { id, name, partitions, .. } in &self.sources {
-            if let Some(connection) = self.connections.of(id.number()) {
-                self.metrics.connection(name, shown(connection));
+        for MonitoredSource { id, name, partitions, .. } in &self.of.sources {
+            if let Some(connection) = self.of.connections.of(id.number()) {
+                self.of.metrics.connection(name, shown(connection));
             }
             if partitions_are_due {
-                for (number, connection) in self.connections.each_of(id.number()) {
+                for (number, connection) in self.of.connections.each_of(id.number()) {
                     let partition = partitions.of(u32::try_from(number).unwrap_or(u32::MAX));
-                    self.metrics.partition_connection(name, &partition, shown(connection));
+                    self.of.metrics.partition_connection(name, &partition, shown(connection));
                 }
             }
         }
-        for status in self.sinks.0.iter() {
+        self.of.catalog.name_counts().into_iter().for_each(|count| self.of.metrics.names(count));
+        for status in self.of.sinks.0.iter() {
             let progress = status.progress();
             let delivered = Delivered {
                 waiting: progress.state == SinkState::Waiting,
@@ -258,7 +308,7 @@ impl Shared {
                 retries: progress.retries,
                 resyncs: progress.resyncs,
             };
-            self.metrics.delivery(&status.name, status.view.name, delivered);
+            self.of.metrics.delivery(&status.name, status.view.name, delivered);
         }
     }
 

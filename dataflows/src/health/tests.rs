@@ -27,6 +27,8 @@ fn seen(sources: Vec<SourceSeen>) -> Seen {
         reused: None,
         sources,
         sinks: Vec::new(),
+        recording: RecordingState::Written,
+        names: Vec::new(),
         commit: Some(Commit(7)),
     }
 }
@@ -50,7 +52,8 @@ fn what_is_as_it_should_be_passes() {
 fn a_sink_that_does_not_answer_is_a_warning() {
     let mut seen = seen(Vec::new());
     let (name, view, state) = ("out".to_owned(), "candles", SinkState::Waiting);
-    seen.sinks = vec![SinkSeen { name, view, state, last_error: None }];
+    let kind = "file".to_owned();
+    seen.sinks = vec![SinkSeen { name, kind, view, state, last_error: None }];
     let why = "no answer for more than 3 s: `candles` to out";
     assert_eq!(check(&seen, "sinks"), (Status::Warn, why.to_owned()));
 }
@@ -72,6 +75,90 @@ fn what_is_held_back_is_a_warning_when_it_lasts() {
         );
         assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why));
     }
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_fails() {
+    let mut seen = seen(vec![source("a")]);
+    assert_eq!(seen.checks().len(), 7, "rows of the view `health`");
+    let recording = |seen: &Seen| {
+        let [(name, check), _] = &seen.checks_beside()[..] else { panic!("two") };
+        (*name, check.status, check.output.clone())
+    };
+    assert_eq!(recording(&seen), ("recording", Status::Pass, "commits are recorded".to_owned()));
+    let why = "the disk is full".to_owned();
+    seen.recording = RecordingState::Held { why: why.clone(), since: std::time::Instant::now() };
+    let waits = "the disk is full; sources wait for it for 0 s".to_owned();
+    assert_eq!(recording(&seen), ("recording", Status::Fail, waits));
+    let not_yet = "sources wait for the recording: the disk is full".to_owned();
+    assert_eq!(seen.readiness(), Readiness::NotYet(not_yet));
+    seen.recording = RecordingState::Lost { why };
+    let stops = "the disk is full; the run stops".to_owned();
+    assert_eq!(recording(&seen), ("recording", Status::Fail, stops));
+}
+
+#[test]
+fn names_that_are_nearly_used_up_are_a_warning() {
+    let mut seen = seen(Vec::new());
+    let catalog = market::Catalog::new(Vec::new(), 10);
+    let names = |seen: &Seen| {
+        let (name, check) = seen.checks_beside().remove(1);
+        assert_eq!(name, "names");
+        (check.status, check.output)
+    };
+    for count in 0..=10 {
+        seen.names = catalog.name_counts().to_vec();
+        let why = match count {
+            ..9 => (Status::Pass, "there is room for names".to_owned()),
+            _ => (
+                Status::Warn,
+                format!(
+                    "{count} instruments of the 10 that `limits.instruments` (--max-instruments) allows; rows of those \
+                     beyond become dead letters"
+                ),
+            ),
+        };
+        assert_eq!(names(&seen), why);
+        let _ = catalog.resolve(&format!("x:S{count}"));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_its_state_and_since_when() {
+    let mut since = components::Since::default();
+    let mut own = SourceSeen {
+        kind: "kafka".to_owned(),
+        state: "running",
+        is_reached: false,
+        last_error: Some("refused".to_owned()),
+        ..source("k")
+    };
+    let mut at_secs = |own: &SourceSeen, all_pause, secs| {
+        let [shown] = &since.sources(std::slice::from_ref(own), all_pause, at(secs))[..] else {
+            panic!("one source")
+        };
+        (shown.state, shown.since)
+    };
+    assert_eq!(at_secs(&own, false, 1), ("not_reached", at(1)));
+    assert_eq!(at_secs(&own, true, 2), ("not_reached", at(1)));
+    own.is_reached = true;
+    assert_eq!(at_secs(&own, false, 3), ("running", at(3)));
+    assert_eq!(at_secs(&own, true, 4), ("paused", at(4)));
+    own.is_down = true;
+    assert_eq!(at_secs(&own, true, 5), ("disconnected", at(5)));
+    own.failure = Some("no".to_owned());
+    assert_eq!(at_secs(&own, false, 6), ("failed", at(6)));
+    own.is_given_up = true;
+    assert_eq!(at_secs(&own, false, 7), ("given_up", at(7)));
+    let healed = SourceSeen { held: Some((1, HeldBy::HalfLine, Duration::from_secs(11))), ..own };
+    let healed = SourceSeen { failure: None, is_given_up: false, is_down: false, ..healed };
+    assert_eq!(at_secs(&healed, false, 8), ("held_back", at(8)));
+    let ended = SourceSeen { state: "ended", ..healed };
+    assert_eq!(at_secs(&ended, true, 9), ("ended", at(9)));
+    assert_eq!(at_secs(&ended, true, 10), ("ended", at(9)));
+    let [shown] = &since.sources(&[ended], false, at(11))[..] else { panic!("one source") };
+    assert_eq!((&*shown.name, &*shown.kind), ("k", "kafka"));
+    assert_eq!(shown.last_error.as_deref(), Some("refused"));
 }
 
 #[test]
@@ -178,6 +265,7 @@ fn a_source_all_of_whose_rows_are_refused_is_told() {
 #[test]
 fn sinks_that_fail_fail_and_those_that_retry_warn() {
     let sink = |state, error: Option<&str>| SinkSeen {
+        kind: "file".to_owned(),
         name: "bars".to_owned(),
         view: "candles",
         state,

@@ -19,6 +19,8 @@ struct State {
     opened: BTreeSet<usize>,
     /// The last error of a source that could not be reached.
     errors: BTreeMap<usize, String>,
+    /// The last error of each source, also if it is over.
+    last_errors: BTreeMap<usize, String>,
 }
 
 /// Whether a source was reached, and what it lost.
@@ -28,6 +30,8 @@ pub struct Reach {
     pub is_reached: bool,
     /// The last error, if it was not reached.
     pub error: Option<String>,
+    /// The last error, also if it is over.
+    pub last_error: Option<String>,
     /// Why one of its partitions cannot be read, if that is so.
     pub failure: Option<String>,
     /// Whether one of its partitions is not waited for any more.
@@ -89,6 +93,12 @@ impl Connections {
             return;
         }
         let mut state = self.lock();
+        let is_error = |incident: &&Incident| {
+            matches!(incident.kind, IncidentKind::Disconnected | IncidentKind::Failed)
+        };
+        if let Some(error) = incidents.iter().rev().find(is_error) {
+            state.last_errors.insert(source, error.detail.clone());
+        }
         let own = state.partitions.entry((source, partition)).or_default();
         own.link = link;
         own.was_up |= link.is_some_and(|link| link.is_up);
@@ -126,7 +136,9 @@ impl Connections {
 
     /// Records why a source cannot be reached; its reader retries.
     pub fn unreachable(&self, source: usize, why: String) {
-        self.lock().errors.insert(source, why);
+        let mut state = self.lock();
+        state.last_errors.insert(source, why.clone());
+        state.errors.insert(source, why);
     }
 
     /// Whether a source was reached, and what it lost.
@@ -135,6 +147,7 @@ impl Connections {
         let mut reach = Reach {
             is_reached: state.opened.contains(&source),
             error: state.errors.get(&source).cloned(),
+            last_error: state.last_errors.get(&source).cloned(),
             ..Reach::default()
         };
         for status in state.of(source) {
@@ -328,9 +341,10 @@ mod tests {
         connections.unreachable(0, "refused".to_owned());
         assert_eq!(connections.reach(0).error.as_deref(), Some("refused"));
         connections.opened(0);
+        let last_error = Some("refused".to_owned());
         assert_eq!(
             connections.reach(0),
-            Reach { is_reached: true, ..Reach::default() },
+            Reach { is_reached: true, last_error, ..Reach::default() },
             "such as a file"
         );
         connections.note(0, 0, link(false), &[]);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use market::{
     AccountRecord, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
@@ -14,7 +14,7 @@ use super::closed_commit::ClosedCommit;
 use super::commit_log::{CommitLog, CommitLogError};
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
-use super::recording::{Recorder, RecordingError};
+use super::recording::{OnRecordingError, RecordingError, RecordingKeeper, RecordingState};
 use crate::clock::Binding;
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
@@ -35,7 +35,7 @@ pub enum DispatchError {
     /// A worker is gone.
     #[error(transparent)]
     WorkerFailed(#[from] WorkerFailed),
-    /// The recording could not be written.
+    /// The recording could not be written, and the run does not go on without it.
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// The log of the job's state could not be written.
@@ -54,6 +54,14 @@ pub struct Resume {
     pub watermarks: Watermarks,
     /// The watermarks of the last commit of the round before the open one.
     pub round_watermarks: Watermarks,
+}
+
+/// What is left of a run when everything is complete.
+pub struct Dispatched {
+    /// Where a job restored from the saved states, if any, continues.
+    pub saved: Option<Resume>,
+    /// Why the recording is not whole, or has stopped the run, if that is so.
+    pub unrecorded: Option<String>,
 }
 
 /// Sees commits on their way to the workers, and publishes what describes the process. It must not block.
@@ -77,7 +85,7 @@ pub struct CommitDispatcher {
     metrics: Metrics,
     limits: InFlightLimits,
     log: Option<CommitLog>,
-    recorder: Option<Recorder>,
+    recording: Option<RecordingKeeper>,
     watermarks: Watermarks,
     clients: SourceSet,
     round_watermarks: Watermarks,
@@ -115,7 +123,7 @@ impl CommitDispatcher {
             metrics,
             limits,
             log: None,
-            recorder: None,
+            recording: None,
             round_watermarks: watermarks.clone(),
             watermarks,
             clients: SourceSet::default(),
@@ -141,16 +149,26 @@ impl CommitDispatcher {
         self
     }
 
-    /// Writes every commit to `recorder` before it is dispatched.
+    /// Records every commit before it is dispatched.
     #[must_use]
-    pub fn recording(mut self, recorder: Option<Recorder>) -> CommitDispatcher {
-        self.recorder = recorder;
+    pub fn recording(mut self, recording: Option<RecordingKeeper>) -> CommitDispatcher {
+        self.recording = recording;
         self
     }
 
     /// Writes every commit from now on to `log`, before anybody sees it.
     pub fn log_to(&mut self, log: CommitLog) {
         self.log = Some(log);
+    }
+
+    /// Goes on, as `on_error` says, if the recording cannot be written; otherwise that is the end.
+    pub fn survives_recording(&mut self, on_error: OnRecordingError) {
+        self.recording.iter_mut().for_each(|recording| recording.goes_on(on_error));
+    }
+
+    /// How the recording is; one that cannot be written is tried again, at most once a second.
+    pub fn tend_recording(&mut self) -> RecordingState {
+        self.recording.as_mut().map_or(RecordingState::Off, |own| own.tend(Instant::now()))
     }
 
     /// Shows every commit to `observer`.
@@ -200,8 +218,8 @@ impl CommitDispatcher {
         if let Some(log) = &mut self.log {
             log.write(&closed)?;
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.write(&closed)?;
+        if let Some(recording) = &mut self.recording {
+            recording.write(&closed, Instant::now())?;
         }
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
@@ -266,17 +284,14 @@ impl CommitDispatcher {
         Ok(())
     }
 
-    /// Ends the feeds and the recording when everything is complete; returns where a job restored from the
-    /// saved states, if any, continues.
-    pub fn finish(mut self) -> Result<Option<Resume>, DispatchError> {
+    /// Ends the feeds and the recording when everything is complete.
+    pub fn finish(mut self) -> Result<Dispatched, DispatchError> {
         self.drain()?;
         if let Some(log) = self.log.take() {
             log.finish()?;
         }
-        if let Some(recorder) = self.recorder.take() {
-            recorder.finish()?;
-        }
-        Ok(self.saved.take())
+        let unrecorded = self.recording.take().and_then(RecordingKeeper::finish);
+        Ok(Dispatched { saved: self.saved.take(), unrecorded })
     }
 
     fn by_worker<R>(&self, records: Vec<R>, shard: impl Fn(&R) -> Shard) -> Vec<Vec<R>> {

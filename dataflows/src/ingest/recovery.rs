@@ -58,8 +58,6 @@ impl Recovery {
         if self.failed.as_ref() == Some(&why) {
             return None;
         }
-        let name = self.source.partition_name(self.partition);
-        tracing::error!(partition = %name, "{why}; its watermark stands, and it is tried again");
         self.failed = Some(why.clone());
         Some(Incident { kind: IncidentKind::Failed, lost: None, detail: why })
     }
@@ -94,8 +92,6 @@ impl Recovery {
             return Vec::new();
         }
         self.recovered_at = Some(Instant::now());
-        let name = self.source.partition_name(self.partition);
-        tracing::info!(partition = %name, "it is read again");
         let detail = match self.place {
             Place::After(position) => format!("it is read again, after position {position}"),
             _ => "it is read".to_owned(),

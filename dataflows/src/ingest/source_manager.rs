@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
 use connectors::{PartitionReader, Place, Source, SourceError, Start};
-use market::{Catalog, EventTime, Numbered, PartitionId, SharedRegistries, SourceId, Span};
+use market::{
+    Catalog, EventTime, Numbered, PartitionId, Registries, SharedRegistries, SourceId, Span,
+};
+use node_api::Throttle;
 
 use super::connections::Connections;
 use super::event_queues::EventSender;
@@ -238,14 +241,13 @@ fn bound_position(
 
 /// Calls `attempt` until it succeeds, fails for good, `CONNECT_TIMEOUT` has passed, or a stop is asked for.
 ///
-/// Each new reason of a failure is logged once.
+/// That it fails is logged at once, then at most once a minute, and that it succeeds after that.
 fn retry<T>(
     source: SourceId,
     shared: &Shared,
     attempt: impl Fn() -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
-    let began = Instant::now();
-    let mut logged = String::new();
+    let (began, mut failures) = (Instant::now(), Throttle::default());
     loop {
         match attempt() {
             Err(error)
@@ -254,16 +256,26 @@ fn retry<T>(
                     && !shared.stop.is_set() =>
             {
                 let why = error.to_string();
-                if why != logged {
-                    tracing::warn!("{why}; it is tried again each second");
-                    logged.clone_from(&why);
+                if let Some(told) = failures.happened(Instant::now()) {
+                    tracing::warn!("{why}; it is tried again each second{told}");
                 }
                 shared.connections.unreachable(source.number(), why);
                 pause(Duration::from_secs(1), &shared.stop);
             }
-            done => return done,
+            done => {
+                if let (true, Some(over)) = (done.is_ok(), failures.over(Instant::now())) {
+                    tracing::info!("source `{}` answers {over}", name_of(source, shared));
+                }
+                return done;
+            }
         }
     }
+}
+
+/// The name of a source.
+fn name_of(source: SourceId, shared: &Shared) -> String {
+    let named = |names: &Registries| names.sources.names().get(source.number()).cloned();
+    shared.registries.with(named).unwrap_or_default()
 }
 
 fn pause(rest: Duration, stop: &Stop) {
@@ -304,10 +316,9 @@ fn numbered(
     shared: &Shared,
 ) -> Result<PartitionId, SourceError> {
     let name = spec.source.partition_name(partition);
-    shared.registries.register_partition(spec.id, &name).map_err(|error| {
-        let names = shared.registries.snapshot();
-        let name = names.sources.names().get(spec.id.number()).cloned().unwrap_or_default();
-        SourceError::Config { name, problem: error.to_string() }
+    shared.registries.register_partition(spec.id, &name).map_err(|error| SourceError::Config {
+        name: name_of(spec.id, shared),
+        problem: error.to_string(),
     })
 }
 
@@ -315,7 +326,7 @@ fn numbered(
 fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
     let source = &spec.source;
     let mut readers = Vec::new();
-    let mut last_error = String::new();
+    let (mut last_error, mut failures) = (String::new(), Throttle::default());
     while !shared.stop.is_set() {
         pause(Duration::from_secs(DISCOVERY_SECS), &shared.stop);
         if shared.stop.is_set() {
@@ -336,10 +347,13 @@ fn discover(spec: &SourceSpec, mut known: BTreeSet<u32>, shared: &Shared) {
             match begin(spec, partition, shared) {
                 Ok(reader) => readers.push(reader),
                 Err(error) => {
-                    tracing::warn!("{error}; trying again");
+                    if let Some(told) = failures.happened(Instant::now()) {
+                        tracing::warn!("{error}; trying again{told}");
+                    }
                     continue;
                 }
             }
+            failures.over(Instant::now()); // the line below says so
             known.insert(partition);
             tracing::info!("{} is there now", source.partition_name(partition));
         }

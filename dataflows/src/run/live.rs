@@ -80,6 +80,7 @@ pub fn run_live(
     };
     let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
     let dispatcher = &mut job.dispatcher;
+    dispatcher.survives_recording(config.on_recording_error);
     let naming = Naming { sources: &names, catalog: &config.catalog };
     let sequenced =
         sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);

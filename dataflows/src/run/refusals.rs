@@ -144,7 +144,7 @@ fn cure(reason: &str) -> &'static str {
         }
         "price_not_positive" => "`negative_prices` (--negative-prices) allows such prices",
         "unknown_symbol" => "`instrument` says which instrument a symbol is",
-        "bad_instrument" => "`limits.instruments` says how many there may be",
+        "bad_instrument" => "`limits.instruments` (--max-instruments) says how many there may be",
         "time_ahead" => {
             "`job.not_after` (files, --not-after) and `job.max_clock_ahead` (live) say how far ahead a time may be"
         }

@@ -9,7 +9,7 @@ use rows::ViewReader;
 
 use super::{BarSummary, Job, Refusals, RunError, RunOptions};
 use crate::delivery::Undelivered;
-use crate::ingest::dispatcher::Resume;
+use crate::ingest::dispatcher::{Dispatched, Resume};
 use crate::jobs::LEDGER;
 use crate::output::{Results, WrittenFile, digest};
 use crate::publish::{BoardReader, ViewDigest};
@@ -44,6 +44,8 @@ pub struct Report {
     pub refusals: Refusals,
     /// Whether the recording was cut, so that it may lack the end of the run.
     pub cut: bool,
+    /// Why the recording is not whole, or has stopped the run, if that is so.
+    pub unrecorded: Option<String>,
     /// What could not be delivered to sinks of a live run.
     pub undelivered: Vec<Undelivered>,
 }
@@ -74,7 +76,7 @@ impl Job {
         // The error of a failed worker explains more than the errors of threads that waited for it.
         engine.join()?;
         let complete = sequenced?;
-        let saved = finished?;
+        let Dispatched { saved, unrecorded } = finished?;
         let elapsed = began.elapsed();
 
         let reader = BoardReader::new(Arc::clone(&board));
@@ -125,6 +127,7 @@ impl Job {
             complete,
             refusals,
             cut: false,
+            unrecorded,
             undelivered: Vec::new(),
         })
     }

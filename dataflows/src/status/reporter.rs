@@ -28,6 +28,7 @@ pub struct StatusReporter {
 impl CommitObserver for StatusReporter {
     fn observe(&mut self, closed: &ClosedCommit) {
         self.sources.observe(closed);
+        self.health.log_dead_letters(&closed.refused);
     }
 
     fn announced(
@@ -48,7 +49,9 @@ impl CommitObserver for StatusReporter {
 
 impl StatusReporter {
     fn publish(&self, binding: &Binding, over_budget: Option<OverBudget>) {
-        let checks = self.health.round(binding.at, binding.commit, over_budget).into_iter();
+        let states = self.sources.states(binding);
+        let checks = self.health.round(binding.at, binding.commit, over_budget, &states);
+        let checks = checks.into_iter();
         let checks = checks.map(|(name, Check { status, output, .. })| {
             let row = HealthRow { check: name, status: status.name(), output: &output };
             let mut cells = Vec::with_capacity(HealthRow::COLUMNS.len());

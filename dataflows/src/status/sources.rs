@@ -121,37 +121,53 @@ impl SourceStatuses {
         })
     }
 
+    /// The state of each source after a commit, by its number.
+    pub fn states(&self, binding: &Binding) -> Vec<(usize, &'static str)> {
+        let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
+        let states = sources.filter_map(|(number, ((info, activity), mark))| {
+            let info = info.as_ref()?;
+            Some((number, self.state(number, (info, activity), *mark, binding.at)))
+        });
+        states.collect()
+    }
+
+    /// The state of a source whose watermark is `mark`, at system time `at`.
+    fn state(
+        &self,
+        number: usize,
+        (info, activity): (&SourceInfo, &SourceActivity),
+        mark: Option<EventTime>,
+        at: EventTime,
+    ) -> &'static str {
+        let connection = self.connections.of(number);
+        let (partitions, ended) = activity.partition_counts(info, mark);
+        let idle = info.idle_after.zip(activity.at);
+        let is_idle = idle.is_some_and(|(idle, last_row_at)| last_row_at.after(idle) <= at);
+        match mark {
+            _ if connection.is_some_and(|all| all.failed > 0) => "failed",
+            _ if ended == Some(partitions) => "ended",
+            _ if connection.is_some_and(|all| all.up < all.links) => "disconnected",
+            _ if activity.is_paused => "paused",
+            None => "historic",
+            Some(_) if is_idle => "idle",
+            Some(_) => "running",
+        }
+    }
+
     /// A row for each source, by its name, as it is after a commit.
     pub fn rows(&self, binding: &Binding) -> Vec<(String, Vec<Cell>)> {
         let sources = self.sources.iter().zip(&binding.watermarks).enumerate();
         let rows = sources.filter_map(|(number, ((info, activity), mark))| {
             let info = info.as_ref()?;
-            let partitions =
-                activity.partitions.as_ref().map_or(info.partitions, |all| all.known.len());
-            let ended = match mark {
-                Some(EventTime::END) => Some(partitions),
-                _ => activity.partitions.as_ref().map(|all| all.ended.len()),
-            };
-            let has_ended = ended == Some(partitions);
+            let (partitions, ended) = activity.partition_counts(info, *mark);
             let connection = self.connections.of(number);
-            let idle = info.idle_after.zip(activity.at);
-            let is_idle =
-                idle.is_some_and(|(idle, last_row_at)| last_row_at.after(idle) <= binding.at);
             let sources = mark.filter(|mark| *mark > EventTime::NEVER && *mark < EventTime::END);
             let row = SourceRow {
                 name: &info.name,
                 kind: &info.kind,
                 rank: info.rank,
                 role: if info.rank == self.best_rank { "primary" } else { "backup" },
-                state: match mark {
-                    _ if connection.is_some_and(|all| all.failed > 0) => "failed",
-                    _ if has_ended => "ended",
-                    _ if connection.is_some_and(|all| all.up < all.links) => "disconnected",
-                    _ if activity.is_paused => "paused",
-                    None => "historic",
-                    Some(_) if is_idle => "idle",
-                    Some(_) => "running",
-                },
+                state: self.state(number, (info, activity), *mark, binding.at),
                 rows: activity.rows,
                 newest: activity.newest,
                 watermark: sources,
@@ -175,6 +191,20 @@ impl SourceStatuses {
 }
 
 impl SourceActivity {
+    /// How many partitions it has, and how many of them have ended, if that is known.
+    fn partition_counts(
+        &self,
+        info: &SourceInfo,
+        mark: Option<EventTime>,
+    ) -> (usize, Option<usize>) {
+        let partitions = self.partitions.as_ref().map_or(info.partitions, |all| all.known.len());
+        let ended = match mark {
+            Some(EventTime::END) => Some(partitions),
+            _ => self.partitions.as_ref().map(|all| all.ended.len()),
+        };
+        (partitions, ended)
+    }
+
     fn observe(&mut self, event: &ControlEvent) {
         match event {
             ControlEvent::Opened { partition } => {

@@ -2,15 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use market::NameCount;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
 use super::list::{
-    BEHIND, CONNECTED, DISCONNECTS, Described, GAPS, HEALTH, HELD, LOST, PARTITION_BEHIND,
-    PARTITION_CONNECTED, PARTITION_DISCONNECTS, PARTITION_GAPS, PARTITION_HELD, PARTITION_LOST,
-    SINK_FAILED, SINK_RESYNCS, SINK_RETRIES, SINK_ROWS, SINK_WAITING,
+    BEHIND, CONNECTED, DISCONNECTS, Described, GAPS, HEALTH, HELD, LOST, NAMES, NAMES_LIMIT,
+    PARTITION_BEHIND, PARTITION_CONNECTED, PARTITION_DISCONNECTS, PARTITION_GAPS, PARTITION_HELD,
+    PARTITION_LOST, SINK_FAILED, SINK_RESYNCS, SINK_RETRIES, SINK_ROWS, SINK_WAITING,
 };
 use super::parts::{Labels, Whole, register};
 
@@ -64,6 +65,8 @@ struct Shapes {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     health: Family<Labels, Whole>,
+    names: Family<Labels, Whole>,
+    names_limit: Family<Labels, Whole>,
     sources: Shapes,
     partitions: Shapes,
     sink_waiting: Family<Labels, Whole>,
@@ -77,6 +80,8 @@ impl Links {
     pub(super) fn register(&self, registry: &mut Registry) {
         for (described, family) in [
             (HEALTH, &self.health),
+            (NAMES, &self.names),
+            (NAMES_LIMIT, &self.names_limit),
             (SINK_WAITING, &self.sink_waiting),
             (SINK_FAILED, &self.sink_failed),
         ] {
@@ -134,6 +139,13 @@ impl Metrics {
     pub fn health(&self, check: &str, level: u64) {
         let labels = vec![("check", check.to_owned())];
         self.0.links.health.get_or_create(&labels).set(level);
+    }
+
+    /// How many names there are of a kind, and how many there may be.
+    pub fn names(&self, NameCount { what, used, limit, .. }: NameCount) {
+        let labels = vec![("kind", what.to_owned())];
+        self.0.links.names.get_or_create(&labels).set(used as u64);
+        self.0.links.names_limit.get_or_create(&labels).set(limit as u64);
     }
 
     /// Exports the connection of a source.

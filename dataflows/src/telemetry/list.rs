@@ -56,6 +56,8 @@ pub const METRICS: &[Described] = &[
     ROWS,
     MISSING,
     HEALTH,
+    NAMES,
+    NAMES_LIMIT,
     CONNECTED,
     BEHIND,
     HELD,
@@ -114,6 +116,8 @@ mod described {
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
     pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that no source has brought");
     pub(in crate::telemetry) const HEALTH: Described = counts("tickweave_health", &["check"], "How a check of /health is: 0 it passes, 1 it warns, 2 it fails");
+    pub(in crate::telemetry) const NAMES: Described = counts("tickweave_names", &["kind"], "Instruments, portfolios and models of fair values that have a name");
+    pub(in crate::telemetry) const NAMES_LIMIT: Described = counts("tickweave_names_limit", &["kind"], "How many there may be: limits.instruments, limits.portfolios, limits.models");
     pub(in crate::telemetry) const CONNECTED: Described = counts("tickweave_source_connected_partitions", SOURCE, "Partitions of a source that are connected to their server");
     pub(in crate::telemetry) const BEHIND: Described = counts("tickweave_source_rows_behind", SOURCE, "Rows that servers have and that were not read yet; absent while unknown");
     pub(in crate::telemetry) const DISCONNECTS: Described = counts("tickweave_source_disconnects", SOURCE, "How often a partition lost its server");

@@ -199,6 +199,7 @@ mod tests {
         metrics.retained(vec![("ledger", 0)], 1);
         metrics.view_rows("candles", 0);
         metrics.health("sources", 0);
+        metrics.names(market::Catalog::new(Vec::new(), 1).name_counts()[0]);
         let connection = Connection { rows_behind: Some(0), ..Connection::default() };
         metrics.connection("a", connection);
         metrics.partition_connection("a", "0", connection);

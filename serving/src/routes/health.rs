@@ -1,6 +1,6 @@
 //! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
-use node_api::{Check, Health, Readiness, Status};
+use node_api::{Check, Component, Health, Readiness, Status};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use warp::Filter;
@@ -18,7 +18,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         Endpoint {
             methods: READ,
             path: "/health",
-            doc: "pass, warn or fail, with every check; 503 if any fails",
+            doc: "pass, warn or fail, with every check; `sources` and `sinks` have an entry each: name, kind, state, since when, last error; 503 if any check fails",
             parameters: &[],
         },
         Endpoint {
@@ -46,6 +46,22 @@ struct HealthJson<'a> {
     output: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     checks: BTreeMap<&'a str, [CheckJson<'a>; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<ComponentJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sinks: Vec<ComponentJson<'a>>,
+}
+
+/// A source, or a view that is delivered to a sink.
+#[derive(Serialize)]
+struct ComponentJson<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'a str>,
+    kind: &'a str,
+    state: &'a str,
+    since: String,
+    last_error: Option<&'a str>,
 }
 
 /// An element of `checks`; the media type has lists, for components with several instances.
@@ -126,8 +142,22 @@ fn health_response(
         run: context.run.to_string(),
         output,
         checks: checks.collect(),
+        sources: health.sources.iter().map(component_json).collect(),
+        sinks: health.sinks.iter().map(component_json).collect(),
     };
     json(code, "application/health+json", &body)
+}
+
+fn component_json(component: &Component) -> ComponentJson<'_> {
+    let Component { name, view, kind, state, since, last_error } = component;
+    ComponentJson {
+        name,
+        view: *view,
+        kind,
+        state,
+        since: since.rfc3339(),
+        last_error: last_error.as_deref(),
+    }
 }
 
 fn check_json(check: &Check) -> CheckJson<'_> {

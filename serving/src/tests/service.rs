@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::BarState;
-use node_api::{Check, Health, Readiness, Status};
+use market::{BarState, EventTime};
+use node_api::{Check, Component, Health, Readiness, Status};
 use serde_json::{Value, json};
 
 use super::Server;
@@ -61,6 +61,22 @@ async fn health() {
                 ("source:a".to_owned(), check(worst, Some((2.5, "s")))),
                 ("odd".to_owned(), check(Status::Pass, Some((f64::NAN, "s")))),
             ]),
+            sources: vec![Component {
+                name: "a".to_owned(),
+                view: None,
+                kind: "kafka".to_owned(),
+                state: "disconnected",
+                since: EventTime(1_500_000_000),
+                last_error: Some("timed out".to_owned()),
+            }],
+            sinks: vec![Component {
+                name: "bars".to_owned(),
+                view: Some("candles"),
+                kind: "file".to_owned(),
+                state: "running",
+                since: EventTime(0),
+                last_error: None,
+            }],
             readiness: readiness.clone(),
         };
         server.context.health = Arc::new(move || health.clone());
@@ -72,6 +88,11 @@ async fn health() {
         assert_eq!(body["checks"]["source:a"][0]["observedValue"], 2.5);
         assert_eq!(body["checks"]["source:a"][0]["observedUnit"], "s");
         assert_eq!(body["checks"]["odd"], json!([{"status": "pass"}]));
+        let (source, sink) = (&body["sources"][0], &body["sinks"][0]);
+        let since = "1970-01-01T00:00:01.5Z";
+        let want = json!({"name": "a", "kind": "kafka", "state": "disconnected", "since": since, "last_error": "timed out"});
+        assert_eq!(*source, want);
+        assert_eq!((&sink["view"], &sink["last_error"]), (&json!("candles"), &json!(null)));
         assert_eq!(server.ask("/health/live").await.status(), 200);
         let answer = server.ask("/health/ready").await;
         assert_eq!(answer.status(), ready, "{worst:?} {readiness:?}");

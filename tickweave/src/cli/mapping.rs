@@ -183,11 +183,15 @@ impl Mapping {
 
     /// The instruments whose numbers need other decimals than the default, found by reading the files once, unless
     /// flags say how many are kept. What is wrong with the source is said when it is checked.
-    pub(super) fn scanned(&self, sources: &[RawSource]) -> Vec<RawInstrument> {
+    pub(super) fn scanned(
+        &self,
+        sources: &[RawSource],
+        max_instruments: Option<usize>,
+    ) -> Vec<RawInstrument> {
         if self.price_scale.is_some() && self.size_scale.is_some() {
             return Vec::new();
         }
-        let limit = RawLimits::default().instruments;
+        let limit = max_instruments.unwrap_or(RawLimits::default().instruments);
         let rest = sources.iter().map(|source| Value::try_from(&source.rest));
         let configs = rest.filter_map(|rest| rest.ok()?.try_into::<FileConfig>().ok());
         let found = configs

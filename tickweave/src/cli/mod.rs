@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! Exit codes: 0 done, or a live run stopped by a signal; 1 failed; 2 wrong command line or
-//! configuration; 3 a replay was stopped by a signal before its input ended.
+//! configuration; 3 a replay was stopped by a signal before its input ended; 4 too much of the input was refused; 5 a
+//! sink lacks a part; 6 the recording is not whole, or stopped the run.
 
 mod check;
 mod completions;
@@ -46,7 +47,7 @@ Environment: TICKWEAVE__SECTION__KEY=VALUE sets a key of a configuration, such a
 TICKWEAVE__JOB__TIMEFRAMES=1m,5m.
 
 Exit codes: 0 done; 1 failed; 2 wrong command line or configuration; 3 a replay was stopped; 4 more of the input was
-refused than `job.refused_share` allows; 5 a sink lacks a part; 130 a second signal came.";
+refused than `job.refused_share` allows; 5 a sink lacks a part; 6 the recording is not whole; 130 a second signal came.";
 
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
@@ -96,6 +97,8 @@ pub(crate) enum Outcome {
     Refused,
     /// A sink has failed, and lacks a part.
     Undelivered,
+    /// The recording is not whole, or has stopped the run.
+    Unrecorded,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(4),
         Ok(Outcome::Undelivered) => ExitCode::from(5),
+        Ok(Outcome::Unrecorded) => ExitCode::from(6),
         Err(error) => {
             problem!("{error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })

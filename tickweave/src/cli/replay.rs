@@ -11,7 +11,7 @@ use operators::NoStates;
 use super::check::layers;
 use super::mapping::Mapping;
 use super::progress::{ProgressDisplay, ProgressForm};
-use super::report::{fails_by_refusals, print_report};
+use super::report::{fails_by_recording, fails_by_refusals, print_report};
 use super::results::ResultFlags;
 use super::{Outcome, signals};
 use crate::descriptors;
@@ -50,6 +50,9 @@ pub(super) struct Replay {
     /// How far behind the newest event a trade may come, as with --order lines [default: 1h].
     #[arg(long, value_name = "SPAN")]
     reject_after: Option<String>,
+    /// How many instruments there may be [default: 100000].
+    #[arg(long, value_name = "COUNT")]
+    max_instruments: Option<usize>,
     #[command(flatten)]
     results: ResultFlags,
     /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
@@ -81,7 +84,7 @@ impl Replay {
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
-        let Replay { indicators, results, progress, .. } = self;
+        let Replay { indicators, max_instruments, results, progress, .. } = self;
         let form = if json { ProgressForm::None } else { ProgressForm::fitting() };
         let shown = ProgressDisplay::new(progress.unwrap_or(form));
         let on_start = shown.on_start();
@@ -96,6 +99,7 @@ impl Replay {
                 .flag("commit.file_order", "--order", order.as_ref())?
                 .flag("job.not_after", "--not-after", not_after.as_ref())?
                 .flag("job.reject_after", "--reject-after", reject_after.as_ref())?
+                .flag("limits.instruments", "--max-instruments", max_instruments)?
                 .check()
         };
 
@@ -114,7 +118,7 @@ impl Replay {
             }
             paths => {
                 are_there(paths)?;
-                let config = flags(mapped(&mapping, paths)?)?;
+                let config = flags(mapped(&mapping, paths, max_instruments)?)?;
                 results.choose(&config, &mut options)?;
                 replay_files(config, &options, &stop)?
             }
@@ -122,7 +126,9 @@ impl Replay {
         drop(shown);
         print_report("replayed", &report, json)?;
         let fails = fails_by_refusals(&report, lenient);
+        let is_unrecorded = fails_by_recording(&report);
         Ok(match report.complete {
+            _ if is_unrecorded => Outcome::Unrecorded,
             false => Outcome::Stopped,
             true if fails => Outcome::Refused,
             true => Outcome::Done,
@@ -156,11 +162,15 @@ fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
 }
 
 /// The job of bare files: what the environment says, and how flags say to read them.
-fn mapped(mapping: &Mapping, paths: &[PathBuf]) -> Result<Layers, ConfigError> {
+fn mapped(
+    mapping: &Mapping,
+    paths: &[PathBuf],
+    max_instruments: Option<usize>,
+) -> Result<Layers, ConfigError> {
     const FLAGS: &str = "flags of how to read files";
     let RawConfig { source, mut instrument, .. } = mapping.configuration(paths);
     let layers = Layers::defaults(Path::new(".")).environment(std::env::vars_os())?;
-    let mut found = mapping.scanned(&source);
+    let mut found = mapping.scanned(&source, max_instruments);
     found.append(&mut instrument);
     let layers = layers.flag("source", FLAGS, Some(source))?;
     // What the environment says of instruments holds unless flags or numbers need something else.

@@ -25,6 +25,14 @@ pub(super) fn fails_by_sinks(report: &Report) -> bool {
     !report.undelivered.is_empty()
 }
 
+/// If the recording is not whole, says so on standard error; returns whether that is so.
+pub(super) fn fails_by_recording(report: &Report) -> bool {
+    if let Some(why) = &report.unrecorded {
+        problem!("the run was not recorded to its end: {why}");
+    }
+    report.unrecorded.is_some()
+}
+
 /// Prints the summary of a run; `what` is what it did, such as `replayed`.
 pub(super) fn print_report(what: &str, report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
@@ -155,6 +163,7 @@ fn as_json(report: &Report) -> Value {
         "cut": report.cut,
         "reasons": Value::Object(report.refusals.reasons.iter().map(|(r, n)| ((*r).to_owned(), json!(n))).collect()),
         "undelivered": undelivered.collect::<Vec<_>>(),
+        "unrecorded": report.unrecorded,
         "views": Value::Object(views.collect()),
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::{going_on, layers};
-use super::report::{fails_by_refusals, fails_by_sinks, print_report};
+use super::report::{fails_by_recording, fails_by_refusals, fails_by_sinks, print_report};
 use super::results::ResultFlags;
 use super::screen::Beside;
 use super::{Outcome, signals};
@@ -32,6 +32,9 @@ pub(super) struct Run {
     /// Address to serve on, such as 127.0.0.1:8080; port 0 takes a free one.
     #[arg(long)]
     listen: Option<String>,
+    /// How many instruments there may be [default: 100000].
+    #[arg(long, value_name = "COUNT")]
+    max_instruments: Option<usize>,
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -53,11 +56,13 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let Run { config, workers, listen, record, state, results, force, digest, lenient } = self;
+        let Run { config, workers, listen, max_instruments, record, state, results, .. } = self;
+        let Run { force, digest, lenient, .. } = self;
         let state = state.map(std::path::absolute).transpose()?;
         let layers = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
+            .flag("limits.instruments", "--max-instruments", max_instruments)?
             .flag("state.dir", "--state", state)?;
         let config = going_on(layers)?.check()?;
         let mut options = RunOptions { record, force, digest, ..RunOptions::default() };
@@ -111,8 +116,10 @@ pub(super) fn live<B>(
     let report = report?;
     print_report("ran", &report, json)?;
     let is_refused = fails_by_refusals(&report, lenient);
+    let is_unrecorded = fails_by_recording(&report);
     Ok(match () {
         () if fails_by_sinks(&report) => Outcome::Undelivered,
+        () if is_unrecorded => Outcome::Unrecorded,
         () if is_refused => Outcome::Refused,
         () => Outcome::Done,
     })

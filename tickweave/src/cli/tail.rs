@@ -8,11 +8,12 @@ mod table;
 mod wire;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
 use console::Term;
+use node_api::Throttle;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -57,8 +58,8 @@ const LOG_ROWS: u32 = 10;
 
 /// Where what comes is shown.
 enum Shown {
-    /// A line per change, on standard output.
-    Lines,
+    /// A line per change, on standard output; what goes wrong is logged, but not each time.
+    Lines(Throttle),
     /// In place.
     Table(Box<Table>),
 }
@@ -83,13 +84,14 @@ impl Tail {
             let rows = self.limit.map(|limit| limit as usize);
             Shown::Table(Box::new(Table::new(Term::stdout(), title, rows)))
         } else {
-            Shown::Lines
+            Shown::Lines(Throttle::default())
         };
         let (mut last_id, mut pause) = (None, None);
         loop {
             let ended = match self.connect(&server, &path, last_id.as_deref(), &mut shown).await {
                 Ok(mut events) => {
                     pause = Some(PAUSE.0);
+                    shown.found();
                     let ended = follow(&mut events, &mut shown).await?;
                     last_id = events.last_id.or(last_id);
                     ended
@@ -149,7 +151,7 @@ async fn follow(events: &mut Events, shown: &mut Shown) -> anyhow::Result<anyhow
             Err(error) => return Ok(error),
         };
         match shown {
-            Shown::Lines => lines(&message)?,
+            Shown::Lines(_) => lines(&message)?,
             Shown::Table(table) => table.apply(&message)?,
         }
     }
@@ -178,10 +180,23 @@ impl Shown {
     /// Says that nothing comes at the moment, and why.
     fn lost(&mut self, why: &str) -> anyhow::Result<()> {
         match self {
-            Shown::Lines => tracing::warn!("{why}"),
+            Shown::Lines(losses) => {
+                if let Some(told) = losses.happened(Instant::now()) {
+                    tracing::warn!("{why}{told}");
+                }
+            }
             Shown::Table(table) => table.lost(why)?,
         }
         Ok(())
+    }
+
+    /// Something comes again, or for the first time.
+    fn found(&mut self) {
+        if let Shown::Lines(losses) = self
+            && let Some(over) = losses.over(Instant::now())
+        {
+            tracing::info!("it is followed again {over}");
+        }
     }
 }
 

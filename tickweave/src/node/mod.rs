@@ -29,7 +29,7 @@ use dataflows::publish::{Board, CLIENTS};
 use dataflows::run::{Job, Report, RunError, RunOptions, run_live};
 use dataflows::telemetry::Metrics;
 
-use crate::descriptors;
+use crate::descriptors::{self, Needs};
 
 pub use control::{NodeControl, UnknownSource};
 pub use server::{BoundServer, RunningServer, ServerError};
@@ -211,8 +211,7 @@ impl Handles {
     /// What the routes answer from.
     fn context(&self, config: &Config, readers: ReaderPool) -> Context {
         let health = self.health.clone();
-        let files = config.sources.iter().map(|source| source.source.partitions().len()).sum();
-        let connections = descriptors::connections(config.connections, files);
+        let connections = descriptors::connections(config.connections, Needs::of(config));
         let limits = Limits { connections, ..Limits::default() };
         let ingest = self.http_ingest.clone();
         let updates = UpdateCache::default();

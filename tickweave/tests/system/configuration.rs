@@ -30,6 +30,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Limits", "dataflows/src/config/raw.rs", "RawLimits", "[limits]"),
     section("State", "dataflows/src/config/raw.rs", "RawState", "[state]"),
     section("HTTP", "dataflows/src/config/raw.rs", "RawHttp", "[http]"),
+    section("Recording", "dataflows/src/config/raw.rs", "RawRecording", "[recording]"),
     section("Calendars", "dataflows/src/config/raw.rs", "RawCalendar", "[[calendar]]"),
     section("Sessions of a calendar", "dataflows/src/config/raw.rs", "RawSession", "[[calendar.session]]"),
     section("Instruments", "dataflows/src/config/raw.rs", "RawInstrument", "[[instrument]]"),

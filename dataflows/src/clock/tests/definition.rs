@@ -131,8 +131,10 @@ impl Definition<'_> {
         if self.timings[source].back_fills && !self.has_caught_up(source) {
             return false;
         }
+        let (_, resumed) = self.held(source);
         let silent = |p: &usize| {
-            !self.has_ended(source, *p) && self.heard(source, *p) + idle.as_nanos() <= self.now()
+            let quiet = self.heard(source, *p).max(resumed);
+            !self.has_ended(source, *p) && quiet + idle.as_nanos() <= self.now()
         };
         self.timings[source].coverage == Coverage::Any && self.partitions(source).iter().any(silent)
     }

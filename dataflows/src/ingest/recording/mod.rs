@@ -7,7 +7,10 @@
 //! input, its text: replaying needs neither the sources nor their codecs. To use a corrected codec, read the source
 //! again.
 
+mod file;
+mod keeper;
 mod read;
+mod status;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -22,7 +25,9 @@ use super::input::ControlRecord;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
 
+pub use keeper::{OnRecordingError, RECORDING, RecordingKeeper};
 pub use read::{Next, Recording};
+pub use status::{RecordingState, RecordingStatus};
 pub use write::Recorder;
 pub(super) use write::{Named, encode};
 
@@ -141,6 +146,14 @@ pub enum RecordingError {
     Locked {
         /// Which file.
         path: PathBuf,
+    },
+    /// Its path does not lead to it any more.
+    #[error("recording {path} {how} while it was written", path = path.display())]
+    Gone {
+        /// Which file.
+        path: PathBuf,
+        /// What became of it.
+        how: &'static str,
     },
     /// The content is damaged in the middle.
     #[error("recording {path} is damaged at byte {at}: {problem}", path = path.display())]

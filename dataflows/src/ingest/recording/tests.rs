@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use connectors::{Incident, IncidentKind, LostRows};
 use market::{
@@ -11,6 +12,7 @@ use market::{
 use super::*;
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::input::ControlEvent;
+use crate::telemetry::Metrics;
 use operators::ReadFrom;
 use proptest::prelude::*;
 
@@ -253,4 +255,68 @@ proptest! {
         let ends_in_order = matches!(recording.read().unwrap(), Next::End { in_order: true });
         prop_assert!(ends_in_order);
     }
+}
+
+/// A recorder at `path`, in an empty job.
+fn recorder_at(path: &Path) -> Recorder {
+    let (config, generation) = (String::new(), Generation(7));
+    let header = RecordingHeader { config, generation, registries: market::Registries::default() };
+    let names = (Arc::new(Catalog::new(Vec::new(), 9)), SharedRegistries::default());
+    Recorder::create(path, header, names, false).unwrap()
+}
+
+#[test]
+fn it_is_looked_once_a_second_where_the_path_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("a.rec"), folder.path().join("b.rec"));
+    let (start, metrics) = (Instant::now(), Metrics::new("0"));
+    let at = |ms| start + Duration::from_millis(ms);
+    let status = RecordingStatus::default();
+    assert_eq!(status.get(), RecordingState::Off);
+    let mut keeper = RecordingKeeper::new(recorder_at(&path), status.clone(), metrics, start);
+    std::fs::rename(&path, &moved).unwrap();
+    keeper.write(&closed(0, &[]), at(999)).unwrap();
+    assert_eq!(status.get(), RecordingState::Written);
+    let error = keeper.write(&closed(1, &[]), at(1_000)).unwrap_err().to_string();
+    assert!(error.ends_with("a.rec was moved away while it was written"), "{error}");
+
+    keeper.goes_on(OnRecordingError::Pause);
+    keeper.write(&closed(2, &[]), at(2_000)).unwrap();
+    let RecordingState::Held { why, since } = status.get() else { panic!("{status:?}") };
+    assert_eq!((&why, since), (&error, at(2_000)));
+    std::fs::rename(&moved, &path).unwrap();
+    assert!(matches!(keeper.tend(at(2_999)), RecordingState::Held { .. }));
+    assert_eq!(keeper.tend(at(3_000)), RecordingState::Written);
+
+    // One that was removed is written anew; nothing that was appended meanwhile is missing.
+    std::fs::remove_file(&path).unwrap();
+    keeper.write(&closed(3, &[]), at(4_500)).unwrap();
+    assert!(matches!(keeper.tend(at(5_000)), RecordingState::Held { .. }));
+    assert_eq!(keeper.tend(at(5_500)), RecordingState::Written);
+    keeper.write(&closed(4, &[]), at(5_600)).unwrap();
+    assert_eq!(keeper.finish(), None);
+    let mut recording = Recording::open(&path).unwrap();
+    for commit in 0..5 {
+        let Next::Commit(read) = recording.read().unwrap() else { panic!("no commit {commit}") };
+        assert_eq!(read.binding.commit, Commit(commit));
+    }
+    assert!(matches!(recording.read().unwrap(), Next::End { in_order: true }));
+}
+
+#[test]
+fn a_run_that_stops_since_its_recording_is_gone_goes_on_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("a.rec"), folder.path().join("b.rec"));
+    let (start, metrics) = (Instant::now(), Metrics::new("0"));
+    let status = RecordingStatus::default();
+    let mut keeper = RecordingKeeper::new(recorder_at(&path), status.clone(), metrics, start);
+    keeper.goes_on(OnRecordingError::Stop);
+    std::fs::rename(&path, &moved).unwrap();
+    keeper.write(&closed(0, &[]), start + Duration::from_secs(1)).unwrap();
+    assert!(matches!(keeper.tend(start), RecordingState::Lost { .. }));
+    std::fs::rename(&moved, &path).unwrap();
+    keeper.write(&closed(1, &[]), start + Duration::from_secs(2)).unwrap();
+    assert!(matches!(status.get(), RecordingState::Lost { .. }));
+    let why = keeper.finish().unwrap();
+    assert!(why.contains("a.rec was moved away") && why.ends_with("a.rec is whole"), "{why}");
 }

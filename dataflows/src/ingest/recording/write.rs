@@ -2,26 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use connectors::FileKey;
 use market::{
     AccountEvent, AccountRecord, Catalog, InstrumentId, ModelId, Numbered, PartitionId,
     PortfolioId, Registries, SharedRegistries, SourceId,
 };
 
-use super::{
-    FRAME_BYTES_MAX, Frame, NewNames, Recording, RecordingError, RecordingHeader, first_bytes, io,
-};
+use super::file::RecordingFile;
+use super::{FRAME_BYTES_MAX, Frame, NewNames, RecordingError, RecordingHeader, first_bytes};
 use crate::ingest::closed_commit::ClosedCommit;
 
 /// Writes a recording, whose file is locked meanwhile.
 pub struct Recorder {
-    path: PathBuf,
-    file: BufWriter<File>,
+    file: RecordingFile,
     catalog: Arc<Catalog>,
     registries: SharedRegistries,
     named: Named,
@@ -46,20 +41,44 @@ impl Recorder {
         (catalog, registries): (Arc<Catalog>, SharedRegistries),
         force: bool,
     ) -> Result<Recorder, RecordingError> {
-        let path = path.to_owned();
-        let file = opened(&path, force)?;
+        let file = RecordingFile::open(path, force)?;
         let named = Named::of_header(&header);
-        let file = BufWriter::new(file);
-        let mut recorder = Recorder { path, file, catalog, registries, named };
-        recorder.file.write_all(&first_bytes()).map_err(io("write", &recorder.path))?;
+        let mut recorder = Recorder { file, catalog, registries, named };
+        recorder.file.append(&first_bytes());
         recorder.frame(&Frame::Header(header))?;
         // From here on, the file is recognisable as a recording.
-        recorder.file.flush().map_err(io("write", &recorder.path))?;
+        recorder.file.flush()?;
         Ok(recorder)
     }
 
-    /// Appends a commit.
+    /// Where it is written.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Appends a commit, and writes it at the end of a round at the latest.
+    ///
+    /// # Errors
+    /// If the file does not take it. What was not written waits, and goes first with [`Recorder::flush`] or the next
+    /// commit, so nothing is missing if that goes well.
     pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
+        self.append(closed)?;
+        self.flush_if_due(closed.binding.round)
+    }
+
+    /// Writes what waits if it is much, or a round ends: a process that is killed loses at most the round at hand.
+    pub(super) fn flush_if_due(&mut self, is_round: bool) -> Result<(), RecordingError> {
+        match is_round || self.file.is_full() {
+            true => self.file.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Appends a commit to what waits to be written.
+    ///
+    /// # Errors
+    /// If it does not fit into a frame; then the recording lacks it for good.
+    pub(super) fn append(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
         let mut names = self.named.of(closed, &self.catalog);
         names.partitions = self.registries.with(|now| self.named.new_partitions(now));
         if names != NewNames::default() {
@@ -73,34 +92,40 @@ impl Recorder {
             id_texts: Cow::Borrowed(id_texts),
             refused: Cow::Borrowed(refused),
             control: Cow::Borrowed(control),
-        })?;
-        if binding.round {
-            // A process that is killed loses at most the round at hand.
-            self.file.flush().map_err(io("write", &self.path))?;
-        }
-        Ok(())
+        })
+    }
+
+    /// Writes what waits to be written.
+    pub fn flush(&mut self) -> Result<(), RecordingError> {
+        self.file.flush()
+    }
+
+    /// Finds out whether its path still leads to the file that it writes.
+    pub fn look(&self) -> Result<(), RecordingError> {
+        self.file.look()
+    }
+
+    /// Writes the file anew if it was removed, as long as nothing else is in its place.
+    pub fn put_back(&mut self) -> Result<(), RecordingError> {
+        self.file.put_back()
     }
 
     /// Ends the recording and makes it durable.
+    ///
+    /// # Errors
+    /// If the file does not take the rest, or its path leads to another one.
     pub fn finish(mut self) -> Result<(), RecordingError> {
         self.frame(&Frame::End)?;
-        self.file.flush().map_err(io("write", &self.path))?;
-        let synced = self.file.get_ref().sync_all();
-        if let Ok(about) = self.file.get_ref().metadata()
-            && FileKey::of(&self.path) != FileKey::of_open(&about)
-        {
-            tracing::warn!(
-                "the recording is lost: {} was removed or replaced while it was written",
-                self.path.display()
-            );
-        }
-        synced.map_err(io("write", &self.path))
+        self.file.flush()?;
+        self.file.sync()?;
+        self.file.look()
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), RecordingError> {
         let mut bytes = Vec::new();
-        encode(frame, &self.path, &mut bytes)?;
-        self.file.write_all(&bytes).map_err(io("write", &self.path))
+        encode(frame, self.file.path(), &mut bytes)?;
+        self.file.append(&bytes);
+        Ok(())
     }
 }
 
@@ -126,30 +151,6 @@ pub(in crate::ingest) fn encode(
     bytes.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
     bytes.extend_from_slice(&payload);
     Ok(())
-}
-
-/// Opens the file of a recording, locks it, and empties it.
-fn opened(path: &Path, force: bool) -> Result<File, RecordingError> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(io("create", path))?;
-    let about = file.metadata().map_err(io("look at", path))?;
-    if !about.is_file() {
-        return Ok(file);
-    }
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(RecordingError::Locked { path: path.to_owned() });
-        }
-        Err(TryLockError::Error(error)) => return Err(io("lock", path)(error)),
-    }
-    if about.len() > 0 && !force {
-        let what = if Recording::is_at(path) { "a recording" } else { "not a recording" };
-        return Err(RecordingError::NotReplaced { path: path.to_owned(), what });
-    }
-    file.set_len(0).map_err(io("empty", path))?;
-    Ok(file)
 }
 
 /// How many partitions each source has had, by number.

@@ -1,5 +1,6 @@
 //! Live: commits close by time and number, rounds by time.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::Row;
@@ -14,6 +15,7 @@ use crate::ingest::dispatcher::{CommitDispatcher, DispatchError};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
 use crate::ingest::paused_sources::PausedSources;
+use crate::ingest::recording::RecordingState;
 use crate::ingest::stop::Stop;
 use crate::ingest::system_time::now;
 
@@ -61,7 +63,24 @@ pub fn sequence_live(
         timer: CommitTimer::new(cadence, Instant::now()),
         callbacks,
     };
+    let mut has_waited = false;
     loop {
+        match dispatcher.tend_recording() {
+            RecordingState::Held { .. } if !stop.is_set() => {
+                // No commit closes, so nothing but the open one waits in memory to be recorded.
+                sequencer.pause_or_resume(true);
+                has_waited = true;
+                thread::sleep(STOP_POLL);
+                continue;
+            }
+            RecordingState::Lost { .. } => stop.set(),
+            _ => {}
+        }
+        if std::mem::take(&mut has_waited) && !stop.is_set() {
+            // The clock learns how late it is before sources are read again: they were not silent meanwhile.
+            sequencer.close(false, dispatcher)?;
+            continue;
+        }
         sequencer.pause_or_resume(dispatcher.over_budget().is_some());
         sequencer.collect(stop);
         let is_last = stop.is_set();

@@ -1,6 +1,9 @@
 //! A recording: the commits as they were.
 
+use std::time::Instant;
+
 use market::{Commit, Numbered, PartitionId, RegistryError};
+use node_api::Throttle;
 
 use super::{NameTables, SequencerError};
 use crate::ingest::dispatcher::CommitDispatcher;
@@ -30,9 +33,10 @@ pub fn sequence_recording(
     read: &dyn Fn((u64, u64)),
     stop: &Stop,
 ) -> Result<RecordingEnd, SequencerError> {
+    let mut misfits = Throttle::default();
     loop {
         match recording.read()? {
-            Next::Names(names) => name(&names, tables)?,
+            Next::Names(names) => name(&names, tables, &mut misfits)?,
             Next::Scales(_) => {} // the configuration is that of the recording
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
@@ -64,10 +68,16 @@ pub fn sequence_recording(
 ///
 /// # Errors
 /// Partitions must get the numbers that records have.
-pub(super) fn name(new: &NewNames, tables: NameTables<'_>) -> Result<(), RegistryError> {
+pub(super) fn name(
+    new: &NewNames,
+    tables: NameTables<'_>,
+    misfits: &mut Throttle,
+) -> Result<(), RegistryError> {
     let NameTables { catalog, registries } = tables;
-    let report = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "a recorded name does not fit into the catalog");
+    let mut report = |error: &dyn std::fmt::Display| {
+        if let Some(told) = misfits.happened(Instant::now()) {
+            tracing::error!("a recorded name does not fit into the catalog: {error}{told}");
+        }
     };
     for name in &new.instruments {
         let _ = catalog.resolve(name).inspect_err(|error| report(error));

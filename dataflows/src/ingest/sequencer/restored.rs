@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use market::{InstrumentId, Span};
+use node_api::Throttle;
 
 use super::recorded::name;
 use super::{NameTables, SequencerError};
@@ -37,14 +38,14 @@ impl LogReplay<'_> {
         let mut history: Option<ClockHistory> = None;
         let sizes = segments.iter().map(|path| path.metadata().map_or(0, |about| about.len()));
         let total: u64 = sizes.sum();
-        let mut before = 0;
+        let (mut before, mut misfits) = (0, Throttle::default());
         for path in segments {
             let mut segment = Recording::open(path).map_err(CommitLogError::from)?;
             let of_segment = &segment.header().registries;
             self.tables.registries.with(|here| here.agree(of_segment))?;
             loop {
                 match segment.read().map_err(CommitLogError::from)? {
-                    Next::Names(names) => name(&names, self.tables)?,
+                    Next::Names(names) => name(&names, self.tables, &mut misfits)?,
                     Next::Scales(scales) => self.check_scales(scales)?,
                     Next::Commit(closed) => {
                         if stop.is_set() {

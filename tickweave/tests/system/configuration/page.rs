@@ -227,6 +227,7 @@ fn defaults_of(name: &str) -> Value {
         "RawLimits" => value(&config.limits),
         "RawState" => value(&config.state),
         "RawHttp" => value(&config.http),
+        "RawRecording" => value(&config.recording),
         "RawRisk" => value(&config.risk),
         "RawPortfolios" => value(&RawPortfolios::default()),
         "RawSource" => value(&RawSource::default()),

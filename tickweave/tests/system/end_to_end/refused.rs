@@ -63,7 +63,7 @@ fn posted_rows_that_are_refused_leave_no_name() {
         (&json!(3), &json!(1)),
         "{answer_json}"
     );
-    let full = "instrument `us:C` is one more than the 2 that `limits.instruments` allows";
+    let full = "instrument `us:C` is one more than the 2 that `limits.instruments` allows (--max-instruments)";
     assert_eq!(answer_json["errors"][0]["detail"], full);
     let letters = rows(address, "dead_letters", &answer_json["completion_token"]);
     assert!(letters.iter().any(|letter| letter["detail"] == full), "{letters:?}");
@@ -123,7 +123,7 @@ paths = ["entries.jsonl"]
     let n = |key: &str| summary[key].as_u64().unwrap();
     assert_eq!(["accepted", "dead"].map(n), [2, 351], "{summary:#}");
     let letters = fs::read_to_string(folder.join("out/dead_letters.csv")).unwrap();
-    let full = "instrument `x:MORE` is one more than the 2 that `limits.instruments` allows";
+    let full = "instrument `x:MORE` is one more than the 2 that `limits.instruments` allows (--max-instruments)";
     assert_eq!(letters.matches(full).count(), 1, "{letters}");
     assert_eq!(letters.matches("limits.").count(), 1, "{letters}");
     let replayed = tickweave(folder, &["replay", "a.rec", "--digest", "--json"]);

@@ -1,6 +1,6 @@
 //! Entries that cannot be read any more are reported.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::capture::{Capture, add};
 use super::job::{
@@ -183,6 +183,10 @@ fn a_stream_that_cannot_be_read_for_a_while_has_not_ended() {
     );
     let bar = || get(address, "/v1/candles/x:A?tf=1m&numbers=string").json()["candles"][0].clone();
     assert_eq!(bar()["state"], "open", "half a bar is not final");
+    let source = || get(address, "/health").json()["sources"][0].clone();
+    let shown = source();
+    assert_eq!(shown["state"], "disconnected", "{shown}");
+    assert!(shown["last_error"].as_str().unwrap().contains("WRONGTYPE"), "{shown}");
 
     redis::cmd("DEL").arg("s").exec(&mut other).unwrap();
     redis::cmd("RENAME").arg("kept").arg("s").exec(&mut other).unwrap();
@@ -201,6 +205,13 @@ fn a_stream_that_cannot_be_read_for_a_while_has_not_ended() {
     assert!(by_turns && told.len() % 2 == 1 && told.len() >= 3, "{told:?}");
     assert_eq!(get(address, "/health/ready").status, 200);
     assert!(rows(address, "dead_letters").is_empty());
+    let back = source();
+    assert_eq!((&back["state"], &back["last_error"]), (&json!("running"), &shown["last_error"]));
+    assert!(back["since"].as_str() > shown["since"].as_str(), "{shown} {back}");
     run.signal("TERM");
-    assert_eq!(run.end().code, Some(0));
+    let ran = run.end();
+    assert_eq!(ran.code, Some(0));
+    let [lost, found] =
+        ["disconnected: ", "connected again after "].map(|text| ran.err.matches(text).count());
+    assert!(lost > 0 && found > 0 && lost + found <= told.len() + 1, "{}", ran.err);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::capture::{Capture, add};
-use super::job::{Job, STREAMS, assert_becomes, in_hash, rows, served, sinks, wait_for};
+use super::job::{Job, STREAMS, assert_becomes, in_hash, in_stream, rows, served, sinks, wait_for};
 use super::server::Server;
 use crate::end_to_end::binary::{Going, poll};
 
@@ -69,4 +69,49 @@ fn a_later_run_takes_over() {
         assert_becomes(|| served(address), &capture.bars, "both");
     }
     assert_becomes(|| in_hash(&mut client), &capture.bars, "the hash of the later run");
+}
+
+/// A key of a sink is of another kind for a while: the batch is tried again until it is not, and nothing is missing.
+#[test]
+fn a_sink_whose_key_is_of_another_kind_goes_on_when_it_is_not() {
+    let Some(capture) = Capture::get("a Redis sink whose key is of another kind") else { return };
+    let server = Server::durable();
+    let mut client = server.connect();
+    let job = Job::new(&server.url(), STREAMS, &sinks(&server.url()));
+    let mut run = job.start(1);
+    let address = run.address();
+    add(&mut client, &capture.share(0, 500));
+    let delivered = || rows(address, "sinks").iter().all(|row| row["batches"].as_u64() > Some(1));
+    poll(|| delivered().then_some(()), || "some batches".to_owned());
+    let keys = ["tickweave:candles", "tickweave:candles:changes"];
+    for key in keys {
+        redis::cmd("RENAME").arg(key).arg(format!("{key}:kept")).exec(&mut client).unwrap();
+        redis::cmd("SET").arg(key).arg("text").exec(&mut client).unwrap();
+    }
+    add(&mut client, &capture.share(500, 1_000));
+    let states = || -> Vec<_> {
+        let rows = rows(address, "sinks");
+        rows.iter().map(|row| (row["name"].clone(), row["state"].clone())).collect()
+    };
+    let state = |name: &str, wanted: &str| {
+        poll(
+            || states().contains(&(name.into(), wanted.into())).then_some(()),
+            || format!("{name} is {wanted}: {:?}", rows(address, "sinks")),
+        );
+    };
+    state("hash", "retrying");
+    state("streams", "retrying");
+    for key in keys {
+        redis::cmd("DEL").arg(key).exec(&mut client).unwrap();
+        redis::cmd("RENAME").arg(format!("{key}:kept")).arg(key).exec(&mut client).unwrap();
+    }
+    assert_becomes(|| in_hash(&mut client), &capture.bars, "the hash");
+    assert_becomes(|| in_stream(&mut client).bars(), &capture.bars, "the stream");
+    state("hash", "running");
+    state("streams", "running");
+    for name in ["hash", "streams"] {
+        run.wait_for(&format!("`candles` to `{name}` goes on after "));
+    }
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
 }
