@@ -12,10 +12,17 @@ pub struct CsvConfig {
     pub header: bool,
     /// One ASCII character, or `none`.
     pub quote: String,
+    /// Whether lines end with a delimiter behind which there is no column: an empty last field is none then.
+    pub trailing_delimiter: bool,
 }
 
 impl Default for CsvConfig {
     fn default() -> CsvConfig {
-        CsvConfig { delimiter: ",".to_owned(), header: true, quote: "\"".to_owned() }
+        CsvConfig {
+            delimiter: ",".to_owned(),
+            header: true,
+            quote: "\"".to_owned(),
+            trailing_delimiter: false,
+        }
     }
 }

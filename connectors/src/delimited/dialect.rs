@@ -11,6 +11,8 @@ pub struct Dialect {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
     pub(crate) header: Header,
+    /// Whether an empty last field is none.
+    pub(super) trailing_delimiter: bool,
 }
 
 /// Whether the first line names the columns.
@@ -67,12 +69,12 @@ impl Dialect {
             return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
         }
         let header = if config.header { Header::Present } else { Header::Absent };
-        Ok(Dialect { delimiter, quote, header })
+        Ok(Dialect { delimiter, quote, header, trailing_delimiter: config.trailing_delimiter })
     }
 
     /// Columns between commas, with quotes where they are needed.
     pub const fn comma(header: Header) -> Dialect {
-        Dialect { delimiter: b',', quote: Some(b'"'), header }
+        Dialect { delimiter: b',', quote: Some(b'"'), header, trailing_delimiter: false }
     }
 
     /// Whether the first line of a file, `line`, is a header.

@@ -117,11 +117,20 @@ impl CsvColumns {
         };
         fields.split(record, dialect);
         if fields.len() != *count {
-            return Err(malformed(format!("{count} fields expected, {} found", fields.len())));
+            let is_trailing = fields.len() == *count + 1 && fields.ends_empty();
+            let cure = if is_trailing { TRAILING } else { "" };
+            return Err(malformed(format!(
+                "{count} fields expected, {} found{cure}",
+                fields.len()
+            )));
         }
         decoder.decode(|field| layout.text(field, |at| fields.get(record, at)), position)
     }
 }
+
+/// What helps against lines that end with a delimiter.
+const TRAILING: &str = ", the last of them empty; `csv.trailing_delimiter` (--trailing-delimiter) says that lines end \
+                        with a delimiter";
 
 fn malformed(detail: String) -> DecodeError {
     DecodeError::new(RejectionReason::Malformed, detail)

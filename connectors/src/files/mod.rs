@@ -44,9 +44,9 @@ use std::sync::Arc;
 use crate::follow::Begin;
 use crate::mapping::{LeftOutTally, Mapping};
 use crate::paths::check_names;
-use crate::paths::set::FileSet;
+use crate::paths::set::{FileSet, Member};
 use crate::registry::{BuildContext, TypedSource};
-use crate::source::{PartitionReader, Place, Source, SourceError};
+use crate::source::{PartitionReader, Place, Row, Source, SourceError, first_of};
 use config::{FileShape, Plan};
 use reader::{FileReader, ReadFile};
 
@@ -83,6 +83,21 @@ fn check(mut config: FileConfig, context: BuildContext) -> Result<FileSource, St
     Ok(FileSource { name: context.name, files, mapping: Arc::new(mapping), left_out, follows })
 }
 
+impl FileSource {
+    /// How `file` is read.
+    fn read_file(&self, file: &Member<FileShape>) -> Result<ReadFile, SourceError> {
+        let FileShape { shape, given } = self.files.about(file)?;
+        Ok(ReadFile {
+            source: self.name.clone(),
+            name: file.name.clone(),
+            shape: shape.clone(),
+            given: given.clone(),
+            mapping: Arc::clone(&self.mapping),
+            left_out: self.left_out.clone(),
+        })
+    }
+}
+
 impl Source for FileSource {
     fn partition_name(&self, partition: u32) -> String {
         self.files.name(partition)
@@ -108,17 +123,20 @@ impl Source for FileSource {
         self.files.paths()
     }
 
+    fn first_rows(&self, partition: u32, most: usize) -> Result<Option<Vec<Row>>, SourceError> {
+        let file = self.files.get(partition)?;
+        if !self.files.can_be_read_twice(&file) {
+            return Ok(None);
+        }
+        // What `where` leaves out is told when the file is read to its end.
+        let read = ReadFile { left_out: LeftOutTally::of(1), ..self.read_file(&file)? };
+        let mut reader = FileReader::open(read, &file.path, 0)?;
+        Ok(Some(first_of(&mut reader, most)))
+    }
+
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let file = self.files.get(partition)?;
-        let FileShape { shape, given } = self.files.about(&file)?;
-        let read = ReadFile {
-            source: self.name.clone(),
-            name: file.name.clone(),
-            shape: shape.clone(),
-            given: given.clone(),
-            mapping: Arc::clone(&self.mapping),
-            left_out: self.left_out.clone(),
-        };
+        let read = self.read_file(&file)?;
         if !self.follows {
             return Ok(Box::new(FileReader::open(read, &file.path, place.after())?));
         }

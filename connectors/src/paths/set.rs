@@ -143,6 +143,14 @@ impl<F> FileSet<F> {
         member.about.as_ref().map_err(|problem| self.wrong(problem.clone()))
     }
 
+    /// Whether a file can be opened twice, and gives the same rows: it is no pipe, and not one that comes later.
+    pub(crate) fn can_be_read_twice(&self, member: &Member<F>) -> bool {
+        match member.path.metadata() {
+            Ok(about) => about.is_file() || about.is_dir(),
+            Err(_) => !self.follows,
+        }
+    }
+
     /// Reads a file as it grows.
     pub(crate) fn follow(
         &self,

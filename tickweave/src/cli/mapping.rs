@@ -49,6 +49,9 @@ pub(super) struct Mapping {
     /// The first CSV line is not a header; columns are numbers.
     #[arg(long)]
     no_header: bool,
+    /// CSV lines end with a separator, behind which there is no column.
+    #[arg(long)]
+    trailing_delimiter: bool,
     /// Path in a JSON line to the rows in it, if it may hold several: data, events.trades, 2 (the second element of an
     /// array), or $ for the line itself. May be given several times: the first that leads somewhere counts. Columns of
     /// the line itself begin with `$.` then.
@@ -120,10 +123,11 @@ pub(super) struct Mapping {
 }
 
 /// The flags of columns and forms, none of which goes with a codec.
-const OF_COLUMNS: [&str; 17] = [
+const OF_COLUMNS: [&str; 18] = [
     "format",
     "delimiter",
     "no_header",
+    "trailing_delimiter",
     "rows",
     "time",
     "price",
@@ -215,6 +219,9 @@ impl Mapping {
         csv.extend(self.delimiter.clone().map(|text| ("delimiter".to_owned(), Value::from(text))));
         if self.no_header {
             csv.insert("header".to_owned(), Value::from(false));
+        }
+        if self.trailing_delimiter {
+            csv.insert("trailing_delimiter".to_owned(), Value::from(true));
         }
         rest.insert("csv".to_owned(), Value::Table(csv));
 

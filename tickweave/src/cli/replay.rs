@@ -59,7 +59,10 @@ pub(super) struct Replay {
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Exit with 0 also if more of the input was refused than `job.refused_share` allows.
+    /// Replay files also if nearly all of their first 1,000 rows are refused, of at least 20.
+    #[arg(long)]
+    keep_going: bool,
+    /// Keep going, and exit with 0 also if more of the input was refused than `job.refused_share` allows.
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]
@@ -73,12 +76,13 @@ impl Replay {
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
-        let Replay { indicators, results, .. } = self;
+        let Replay { indicators, results, keep_going, .. } = self;
         let bar = Bar::default();
         let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
         let mut options =
             RunOptions { record, force, digest, speed, on_start, ..RunOptions::default() };
         options.summary = !json;
+        options.keep_going = keep_going || lenient;
         let flags = |layers: Layers| {
             layers
                 .flag("job.workers", "--workers", workers)?

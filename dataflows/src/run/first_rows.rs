@@ -1,0 +1,130 @@
+//! The first rows of files, looked at before a run begins: if nearly all of them would be refused, it is not the rows
+//! that are wrong but how they are read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use connectors::source::Row;
+use market::{Rejection, RejectionReason, printable};
+
+use super::refusals::cure;
+use super::{RunError, not_opened};
+use crate::config::{Config, ConfiguredSource};
+
+/// So many rows of each file are looked at.
+const ROWS: usize = 1_000;
+/// Of fewer rows a file says nothing by itself.
+const ROWS_LEAST: u64 = 20;
+/// A larger share of refused rows is nearly all, unless `job.refused_share` is larger.
+const SHARE_MAX: f64 = 0.95;
+/// The most characters of a row that are shown.
+const ROW_CHARS: usize = 200;
+
+/// Nearly all of the first rows of a file are refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FirstRowsRefused {
+    /// The name of the file, or the first of the source if all of them are meant.
+    pub file: String,
+    /// How many rows were looked at.
+    pub rows: u64,
+    /// How many of them are refused.
+    pub refused: u64,
+    /// The position of the first row that is refused for the most frequent reason.
+    pub position: u64,
+    /// That row, and why it is refused.
+    pub rejection: Rejection,
+}
+
+impl fmt::Display for FirstRowsRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FirstRowsRefused { file, rows, refused, position, rejection } = self;
+        let Rejection { reason, detail, raw, .. } = rejection;
+        write!(f, "{file}: {refused} of the first {rows} rows are refused, so nothing is read. ")?;
+        write!(
+            f,
+            "Row {position} is refused as {reason}: {detail}; it is {:?}. ",
+            printable(raw, ROW_CHARS)
+        )?;
+        // Most details name the flag themselves.
+        if !detail.contains("(--") {
+            write!(f, "{}. ", cure(reason.name()))?;
+        }
+        f.write_str("--keep-going reads the files all the same, and leaves such rows out")
+    }
+}
+
+/// What the first rows of one file, or of the files of a source, come to.
+#[derive(Default)]
+struct Tally {
+    rows: u64,
+    refused: u64,
+    /// By reason: how many, and the first.
+    reasons: BTreeMap<RejectionReason, (u64, String, u64, Rejection)>,
+}
+
+impl Tally {
+    /// Adds the rows of a file. The rest of a file that breaks off is one row, which says nothing of the others.
+    fn add(&mut self, file: &str, rows: Vec<Row>) {
+        for Row { position, event, .. } in rows {
+            let refused = event.err();
+            if refused.as_ref().is_some_and(|why| why.reason == RejectionReason::Truncated) {
+                continue;
+            }
+            self.rows += 1;
+            if let Some(why) = refused {
+                self.refused += 1;
+                let first = || (0, file.to_owned(), position, *why.clone());
+                self.reasons.entry(why.reason).or_insert_with(first).0 += 1;
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Tally) {
+        self.rows += other.rows;
+        self.refused += other.refused;
+        for (reason, (count, file, position, why)) in other.reasons {
+            self.reasons.entry(reason).or_insert((0, file, position, why)).0 += count;
+        }
+    }
+
+    fn share(&self) -> f64 {
+        self.refused as f64 / self.rows.max(1) as f64
+    }
+
+    fn told(&self) -> Option<FirstRowsRefused> {
+        let by_count = |(count, ..): &&(u64, String, u64, Rejection)| *count;
+        let (_, file, position, rejection) = self.reasons.values().max_by_key(by_count)?;
+        let (file, rejection) = (file.clone(), rejection.clone());
+        let Tally { rows, refused, .. } = *self;
+        Some(FirstRowsRefused { file, rows, refused, position: *position, rejection })
+    }
+}
+
+/// Looks at the first [`ROWS`] rows of each file. It is an error if more than 95 % of those of a file are refused, which
+/// are at least [`ROWS_LEAST`], or all of all files of a source, however few; and if a file cannot be opened. What cannot
+/// be read twice is not looked at.
+pub(super) fn check(config: &Config) -> Result<(), RunError> {
+    config.sources.iter().try_for_each(|source| check_source(source, config.refused_share))
+}
+
+/// The same of one source.
+fn check_source(source: &ConfiguredSource, refused_share: f64) -> Result<(), RunError> {
+    let share_max = SHARE_MAX.max(refused_share);
+    let mut all = Tally::default();
+    for place in source.source.partitions() {
+        let rows = source.source.first_rows(place, ROWS);
+        let Some(rows) = rows.map_err(|error| not_opened(source, error))? else { continue };
+        let mut tally = Tally::default();
+        tally.add(&source.source.partition_name(place), rows);
+        if tally.rows >= ROWS_LEAST && tally.share() > share_max {
+            return refused(&tally);
+        }
+        all.merge(tally);
+    }
+    let is_all = all.rows > 0 && all.refused == all.rows && refused_share < 1.0;
+    if is_all { refused(&all) } else { Ok(()) }
+}
+
+fn refused(tally: &Tally) -> Result<(), RunError> {
+    tally.told().map_or(Ok(()), |told| Err(RunError::FirstRows(Box::new(told))))
+}
