@@ -21,6 +21,7 @@ mod markets;
 mod period;
 mod plan;
 mod sessions;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod timeframe;
@@ -42,7 +43,7 @@ pub use sessions::{Sessions, Stretch};
 pub use timeframe::Timeframe;
 
 use period::period;
-use timeframe::HOUR_SECS;
+use spelling::HOUR_SECS;
 use zone::{aligned, by_wall_clock, in_day, timestamp, within_hour};
 
 /// One bar's interval.
