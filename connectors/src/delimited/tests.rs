@@ -84,7 +84,7 @@ fn dialects_that_cannot_be() {
         (",", ",", "`csv.delimiter` and `csv.quote` are the same character"),
     ] {
         let config = CsvConfig {
-            delimiter: delimiter.to_owned(),
+            delimiter: Some(delimiter.to_owned()),
             quote: quote.to_owned(),
             ..CsvConfig::default()
         };

@@ -70,7 +70,9 @@ fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, 
         );
     }
     let dialect = Dialect::check(&csv)?;
+    let by_ending = csv.delimiter.is_none();
     let layout_of = move |name: &str| match format.map_or_else(|| format_of(name), Ok)? {
+        Format::Csv if by_ending => Ok(Layout::Csv(dialect.of_file(name))),
         Format::Csv => Ok(Layout::Csv(dialect)),
         Format::Jsonl => Ok(Layout::Jsonl),
     };

@@ -69,7 +69,7 @@ pub struct FileConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Columns between delimiters; by default for `.csv` and `.txt`.
+    /// Columns between delimiters; by default for `.csv`, `.tsv` and `.txt`.
     Csv,
     /// A JSON object on each line; by default for `.jsonl`, `.ndjson` and `.json`.
     Jsonl,
@@ -92,6 +92,8 @@ enum Rule {
         /// As configured; none: by the ending of each name.
         format: Option<Format>,
         dialect: Dialect,
+        /// Whether a name may say what the delimiter is.
+        by_ending: bool,
         /// What is wrong with the columns matters to JSON lines alone.
         json: Result<Arc<JsonColumns>, String>,
         /// Whether `rows` is written.
@@ -118,7 +120,7 @@ impl Shapes {
     pub(super) fn of(&self, name: &str) -> Result<FileShape, String> {
         let mut given = Given::default();
         let shape = match &self.0 {
-            Rule::Columns { format, dialect, json, has_rows } => {
+            Rule::Columns { format, dialect, by_ending, json, has_rows } => {
                 match format.map_or_else(|| format_of(name), Ok)? {
                     Format::Jsonl => Shape::Jsonl { columns: json.clone()?, stamped: false },
                     Format::Csv if *has_rows => {
@@ -126,6 +128,7 @@ impl Shapes {
                             "`rows` says where rows lie in JSON, and \"{name}\" is read as CSV"
                         ));
                     }
+                    Format::Csv if *by_ending => Shape::Csv(dialect.of_file(name)),
                     Format::Csv => Shape::Csv(*dialect),
                 }
             }
@@ -164,7 +167,8 @@ impl Plan {
 
     /// What was written column by column.
     fn of_columns(config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
-        let dialect = Dialect::check(&config.csv.unwrap_or_default())?;
+        let csv = config.csv.unwrap_or_default();
+        let dialect = Dialect::check(&csv)?;
         if config.options.is_some() {
             return Err("`options` belong to a `codec`, and there is none".to_owned());
         }
@@ -189,7 +193,8 @@ impl Plan {
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let json = JsonColumns::check(&mapping).map(Arc::new);
-        let rule = Rule::Columns { format: config.format, dialect, json, has_rows };
+        let by_ending = csv.delimiter.is_none();
+        let rule = Rule::Columns { format: config.format, dialect, by_ending, json, has_rows };
         Ok(Plan { mapping, shapes: Shapes(rule) })
     }
 
@@ -241,10 +246,10 @@ pub(crate) fn format_of(path: &str) -> Result<Format, String> {
     let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
     let plain = Path::new(compressed.unwrap_or(&lower));
     match plain.extension().and_then(|ending| ending.to_str()) {
-        Some("csv" | "txt") => Ok(Format::Csv),
+        Some("csv" | "tsv" | "txt") => Ok(Format::Csv),
         Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
         _ => Err(format!(
-            "the ending of \"{path}\" does not give its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
+            "the ending of \"{path}\" does not give its format (.csv, .tsv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
         )),
     }
 }

@@ -33,6 +33,7 @@
 
 mod columns;
 pub mod config;
+mod look;
 mod reader;
 mod scan;
 #[cfg(test)]
@@ -52,6 +53,7 @@ use reader::{FileReader, ReadFile};
 
 pub use crate::delimited::CsvConfig;
 pub use config::{FileConfig, Format};
+pub use look::{AskedLook, FoundLook, look};
 pub use scan::scan_scales;
 
 /// Files of trades; each is a partition, and can be read again from any line.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use connectors::paths::is_pattern;
+use connectors::paths::{is_pattern, names_of_files};
 use operators::NoStates;
 
 use super::check::layers;
@@ -15,6 +15,7 @@ use super::report::{fails_by_refusals, print_report};
 use super::results::ResultFlags;
 use super::{Outcome, screen, signals};
 use crate::descriptors;
+use crate::stderr::say;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
@@ -153,7 +154,18 @@ fn recorded(recording: &Recording, path: &Path) -> Result<Layers, ConfigError> {
 /// The job of bare files: what the environment says, and how flags say to read them.
 fn mapped(mapping: &Mapping, paths: &[PathBuf]) -> Result<Layers, ConfigError> {
     const FLAGS: &str = "flags of how to read files";
-    let RawConfig { source, mut instrument, .. } = mapping.configuration(paths);
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    // What names no file is refused when the configuration is checked.
+    let names = names_of_files(&names, Path::new(".")).unwrap_or_default();
+    let look = mapping.look(&names)?;
+    if let Some(told) = look.told() {
+        let of = match &names[..] {
+            [one] => one.clone(),
+            names => format!("{} files", names.len()),
+        };
+        say!("{of}: read as if by {told}");
+    }
+    let RawConfig { source, mut instrument, .. } = mapping.configuration(paths, &look);
     let layers = Layers::defaults(Path::new(".")).environment(std::env::vars_os())?;
     let mut found = mapping.scanned(&source);
     found.append(&mut instrument);
