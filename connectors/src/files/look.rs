@@ -250,7 +250,10 @@ fn time_of(way: &Divided, names: &[&str]) -> NameFound {
 
 /// That no column has a common name for these, and what helps.
 fn lacks(way: &Divided, sample: &Sample, missing: &[&str]) -> String {
-    let flags = missing.iter().map(|key| format!("--{key}")).collect::<Vec<_>>().join(", ");
+    let mut flags = missing.iter().map(|key| format!("--{key}")).collect::<Vec<_>>().join(", ");
+    if missing.contains(&Role::Symbol.name()) {
+        flags += ", or --symbol-from '{symbol}.csv' if names of files hold it";
+    }
     let commented = sample.comments.last().map(|line| line.trim_start_matches(['#', ' ']));
     let in_comment = commented.is_some_and(|line| {
         let one = Sample { comments: Vec::new(), lines: vec![line.to_owned()] };

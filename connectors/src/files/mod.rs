@@ -34,6 +34,7 @@
 mod columns;
 pub mod config;
 mod look;
+mod name_pattern;
 mod reader;
 mod scan;
 #[cfg(test)]

@@ -76,6 +76,10 @@ pub(super) struct Mapping {
     /// Column of the symbol, for a template [default: a name that is common in CSV].
     #[arg(long)]
     symbol: Option<String>,
+    /// How names of files hold the symbol, for a template: '{symbol}.csv', '{symbol}_trades.csv', '*-{symbol}.csv.gz' or
+    /// '{symbol}/*.csv'.
+    #[arg(long, value_name = "PATTERN", conflicts_with = "symbol")]
+    symbol_from: Option<String>,
     /// Column of the trade id, or up to three joined by commas that are one together; without it every row is a
     /// trade of its own.
     #[arg(long)]
@@ -169,7 +173,8 @@ impl Mapping {
             price: self.price.clone(),
             size: self.size.clone(),
             symbol: self.symbol.clone(),
-            needs_symbol: self.instrument.as_ref().is_some_and(|text| text.contains("{symbol}")),
+            needs_symbol: self.symbol_from.is_none()
+                && self.instrument.as_ref().is_some_and(|text| text.contains("{symbol}")),
             is_csv,
         };
         let wrong = |problem| ConfigError::Value { place: "files".to_owned(), problem };
@@ -190,6 +195,11 @@ impl Mapping {
         ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
         }
+        let symbol_from = self.symbol_from.as_deref().map(|pattern| match pattern {
+            whole if whole.starts_with("file:") => whole.to_owned(),
+            pattern => format!("file:{pattern}"),
+        });
+        rest.extend(symbol_from.map(|from| ("symbol_from".to_owned(), Value::from(from))));
         rest.extend(self.contiguous_ids.map(|is| ("contiguous_ids".to_owned(), Value::from(is))));
         match &self.codec {
             Some(codec) => {
