@@ -42,7 +42,7 @@ use error::not_opened;
 use outputs::Outputs;
 
 pub use error::RunError;
-pub use first_rows::FirstRowsRefused;
+pub use first_rows::{FirstRowsRefused, input_faults};
 pub use live::run_live;
 pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;

@@ -112,6 +112,7 @@ impl Source for EntriesSource {
         if !self.files.can_be_read_twice(&file) {
             return Ok(None);
         }
+        self.files.check_plain(&file)?;
         let positions = Positions { base: 0, after: 0 };
         let mut reader = self.begin(&file)?(lines_of(&file)?, positions)?;
         Ok(Some(first_of(&mut reader, most)))

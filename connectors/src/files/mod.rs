@@ -131,6 +131,7 @@ impl Source for FileSource {
         if !self.files.can_be_read_twice(&file) {
             return Ok(None);
         }
+        self.files.check_plain(&file)?;
         // What `where` leaves out is told when the file is read to its end.
         let read = ReadFile { left_out: LeftOutTally::of(1), ..self.read_file(&file)? };
         let mut reader = FileReader::open(read, &file.path, 0)?;

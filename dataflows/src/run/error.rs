@@ -58,11 +58,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the command line asks for something that is never done, such as to replace a file that another program
-    /// wrote, or to read files in a way in which they cannot be read.
+    /// Whether the command line or the configuration asks for something that is never done, such as to replace a file that
+    /// another program wrote, or to read columns that a file does not have, or to read files in a way in which they cannot be read.
     pub fn is_refusal(&self) -> bool {
         match self {
-            RunError::FirstRows(_) => true,
+            RunError::FirstRows(_) | RunError::Endless(_) | RunError::NothingToReplay => true,
+            RunError::Named(SourceError::Config { .. }) => true,
             RunError::Recording(error) => error.is_refusal(),
             RunError::Output(error) => error.is_refusal(),
             _ => false,

@@ -91,12 +91,14 @@ impl Tally {
         self.refused as f64 / self.rows.max(1) as f64
     }
 
-    fn told(&self) -> Option<FirstRowsRefused> {
+    /// None if no row is refused.
+    fn told(&self) -> Option<RunError> {
         let by_count = |(count, ..): &&(u64, String, u64, Rejection)| *count;
         let (_, file, position, rejection) = self.reasons.values().max_by_key(by_count)?;
         let (file, rejection) = (file.clone(), rejection.clone());
         let Tally { rows, refused, .. } = *self;
-        Some(FirstRowsRefused { file, rows, refused, position: *position, rejection })
+        let told = FirstRowsRefused { file, rows, refused, position: *position, rejection };
+        Some(RunError::FirstRows(Box::new(told)))
     }
 }
 
@@ -104,27 +106,48 @@ impl Tally {
 /// are at least [`ROWS_LEAST`], or all of all files of a source, however few; and if a file cannot be opened. What cannot
 /// be read twice is not looked at.
 pub(super) fn check(config: &Config) -> Result<(), RunError> {
-    config.sources.iter().try_for_each(|source| check_source(source, config.refused_share))
+    let mut faults =
+        config.sources.iter().flat_map(|source| faults_of(source, config.refused_share, 1));
+    faults.next().map_or(Ok(()), Err)
 }
 
-/// The same of one source.
-fn check_source(source: &ConfiguredSource, refused_share: f64) -> Result<(), RunError> {
+/// The most faults of input that are told of a source.
+const FAULTS_MAX: usize = 20;
+
+/// What is wrong with the files of a configuration, as far as their first rows show: with the number of the source.
+pub fn input_faults(config: &Config) -> Vec<(usize, RunError)> {
+    let of = |(number, source)| {
+        let faults = faults_of(source, config.refused_share, FAULTS_MAX).into_iter();
+        faults.map(move |fault| (number, fault))
+    };
+    config.sources.iter().enumerate().flat_map(of).collect()
+}
+
+/// Those of one source, at most so many.
+fn faults_of(source: &ConfiguredSource, refused_share: f64, most: usize) -> Vec<RunError> {
     let share_max = SHARE_MAX.max(refused_share);
-    let mut all = Tally::default();
+    let (mut all, mut faults) = (Tally::default(), Vec::new());
     for place in source.source.partitions() {
-        let rows = source.source.first_rows(place, ROWS);
-        let Some(rows) = rows.map_err(|error| not_opened(source, error))? else { continue };
+        if faults.len() == most {
+            return faults;
+        }
+        let rows = match source.source.first_rows(place, ROWS) {
+            Ok(Some(rows)) => rows,
+            Ok(None) => continue,
+            Err(error) => {
+                faults.push(not_opened(source, error));
+                continue;
+            }
+        };
         let mut tally = Tally::default();
         tally.add(&source.source.partition_name(place), rows);
         if tally.rows >= ROWS_LEAST && tally.share() > share_max {
-            return refused(&tally);
+            faults.extend(tally.told());
         }
         all.merge(tally);
     }
-    let is_all = all.rows > 0 && all.refused == all.rows && refused_share < 1.0;
-    if is_all { refused(&all) } else { Ok(()) }
-}
-
-fn refused(tally: &Tally) -> Result<(), RunError> {
-    tally.told().map_or(Ok(()), |told| Err(RunError::FirstRows(Box::new(told))))
+    if faults.is_empty() && all.refused == all.rows && refused_share < 1.0 {
+        faults.extend(all.told());
+    }
+    faults
 }

@@ -86,6 +86,8 @@ pub(crate) enum Outcome {
     Refused,
     /// A sink has failed, and lacks a part.
     Undelivered,
+    /// A configuration is wrong, which was printed.
+    Wrong,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Stopped) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(4),
         Ok(Outcome::Undelivered) => ExitCode::from(5),
+        Ok(Outcome::Wrong) => ExitCode::from(2),
         Err(error) => {
             say!("tickweave: {error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })
