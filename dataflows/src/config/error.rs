@@ -31,17 +31,8 @@ pub enum ConfigError {
         problem: String,
     },
     /// A value does not make sense, and it is known who wrote it.
-    #[error("{by}: {place}: {problem}{}", nearest(.suggestion))]
-    Written {
-        /// Who wrote it.
-        by: WrittenBy,
-        /// The key.
-        place: String,
-        /// What is wrong and what is possible.
-        problem: String,
-        /// The known key or word that is nearest to the one that is written.
-        suggestion: Option<String>,
-    },
+    #[error("{0}")]
+    Written(Box<WrittenError>),
     /// All of these; at least two.
     #[error("{} faults:{}", .0.len(), listed(.0))]
     Several(Vec<ConfigError>),
@@ -53,6 +44,27 @@ pub enum ConfigError {
         /// What is wrong and what is possible.
         problem: String,
     },
+}
+
+/// What is wrong with a value that somebody wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenError {
+    /// Who wrote it.
+    pub by: WrittenBy,
+    /// The key.
+    pub place: String,
+    /// What is wrong and what is possible.
+    pub problem: String,
+    /// The known key or word that is nearest to the one that is written.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for WrittenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WrittenError { by, place, problem, suggestion } = self;
+        write!(f, "{by}: {place}: {problem}")?;
+        suggestion.iter().try_for_each(|known| write!(f, "; the nearest is `{known}`"))
+    }
 }
 
 /// Who wrote a value.
@@ -99,10 +111,6 @@ pub struct ConfigFault {
     pub suggestion: Option<String>,
 }
 
-fn nearest(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map_or_else(String::new, |known| format!("; the nearest is `{known}`"))
-}
-
 fn listed(errors: &[ConfigError]) -> String {
     errors.iter().map(|error| format!("\n  {error}")).collect()
 }
@@ -137,7 +145,8 @@ impl ConfigError {
                 let (key, message) = (Some(place.clone()), problem.clone());
                 ConfigFault { key, message, ..ConfigFault::default() }
             }
-            ConfigError::Written { by, place, problem, suggestion } => {
+            ConfigError::Written(written) => {
+                let WrittenError { by, place, problem, suggestion } = &**written;
                 let fault = ConfigFault {
                     key: Some(place.clone()),
                     message: problem.clone(),

@@ -84,8 +84,10 @@ impl Layers {
 /// An error whose place counts the elements of lists as they are written, with those that were taken out.
 fn numbered_as_written(error: ConfigError, removed: &[String]) -> ConfigError {
     let mut error = error;
-    let (ConfigError::Value { place, .. } | ConfigError::Written { place, .. }) = &mut error else {
-        return error;
+    let place = match &mut error {
+        ConfigError::Value { place, .. } => place,
+        ConfigError::Written(written) => &mut written.place,
+        _ => return error,
     };
     let gone = |path: &String| {
         let (list, number) = path.rsplit_once('.')?;

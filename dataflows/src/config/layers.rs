@@ -22,7 +22,7 @@ use super::deprecated;
 use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
 use super::plain::plain;
-use super::{Config, ConfigError, RawConfig, WrittenBy, sources};
+use super::{Config, ConfigError, RawConfig, WrittenBy, WrittenError, sources};
 
 /// What the names of variables begin with.
 const PREFIX: &str = "TICKWEAVE__";
@@ -279,7 +279,10 @@ impl Layers {
         let written = written.or_else(|| self.inside(&path)).or_else(around);
         let (shown, suggestion) = (plain(&problem), nearest(&problem).map(str::to_owned));
         let error = match written.filter(|by| by.to_string() != place) {
-            Some(by) => ConfigError::Written { by, place, problem: shown, suggestion },
+            Some(by) => {
+                let written = WrittenError { by, place, problem: shown, suggestion };
+                ConfigError::Written(Box::new(written))
+            }
             None => {
                 let nearest = suggestion.map(|known| format!("; the nearest is `{known}`"));
                 ConfigError::Value { place, problem: shown + &nearest.unwrap_or_default() }

@@ -40,11 +40,8 @@ impl fmt::Display for FirstRowsRefused {
         let FirstRowsRefused { file, rows, refused, position, rejection } = self;
         let Rejection { reason, detail, raw, .. } = rejection;
         write!(f, "{file}: {refused} of the first {rows} rows are refused, so nothing is read. ")?;
-        write!(
-            f,
-            "Row {position} is refused as {reason}: {detail}; it is {:?}. ",
-            printable(raw, ROW_CHARS)
-        )?;
+        let raw = printable(raw, ROW_CHARS);
+        write!(f, "Row {position} is refused as {reason}: {detail}; the row is `{raw}`. ")?;
         // Most details name the flag themselves.
         if !detail.contains("(--") {
             write!(f, "{}. ", cure(reason.name()))?;

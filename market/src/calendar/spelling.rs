@@ -53,7 +53,7 @@ fn alone(text: &str) -> Option<Written> {
         1 => *word == text,
         _ => word.eq_ignore_ascii_case(text),
     };
-    let (unit, _) = ALONE.into_iter().find(|(_, words)| words.iter().any(|word| is_it(word)))?;
+    let (unit, _) = ALONE.into_iter().find(|(_, words)| words.iter().any(is_it))?;
     Some(Written { count: 1, unit })
 }
 

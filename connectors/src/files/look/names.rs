@@ -102,7 +102,7 @@ fn normal(name: &str) -> String {
 
 /// A text of a file as a message shows it.
 pub(super) fn shown(text: &str) -> String {
-    const CHARS: usize = 60;
+    const CHARS: usize = 200;
     format!("\"{}\"", printable(text, CHARS))
 }
 
