@@ -129,6 +129,13 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// The first rows of partition `partition`, at most so many, read beside the run: nothing is told of them, and the
+    /// rows are there again when the partition is opened. None if it cannot be read twice, as a pipe, or is not there
+    /// yet, as a file that is followed; a part if it breaks off.
+    fn first_rows(&self, _partition: u32, _most: usize) -> Result<Option<Vec<Row>>, SourceError> {
+        Ok(None)
+    }
+
     /// Opens partition `partition` at `place`. Sources that cannot be read from a time read from their
     /// beginning instead: more is right, less is not.
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError>;
@@ -230,6 +237,20 @@ pub trait PartitionReader: Send {
     fn extent(&self) -> Option<(u64, u64)> {
         None
     }
+}
+
+/// The first rows that `reader` gives, at most so many; fewer if it cannot be read on.
+pub(crate) fn first_of(reader: &mut dyn PartitionReader, most: usize) -> Vec<Row> {
+    let mut rows = Vec::new();
+    while rows.len() < most {
+        let before = rows.len();
+        match reader.read(&mut rows) {
+            Ok(Progress::More) if rows.len() > before => {}
+            _ => break,
+        }
+    }
+    rows.truncate(most);
+    rows
 }
 
 /// How a reader is connected to its server.

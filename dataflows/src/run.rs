@@ -1,6 +1,7 @@
 //! Runs a configured job: starts its workers, dispatches commits to them, and reports the result.
 
 mod error;
+mod first_rows;
 mod live;
 mod options;
 mod outputs;
@@ -45,6 +46,7 @@ use error::not_opened;
 use outputs::Outputs;
 
 pub use error::RunError;
+pub use first_rows::{FirstRowsRefused, input_faults};
 pub use live::run_live;
 pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;

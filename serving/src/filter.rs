@@ -6,7 +6,7 @@ use market::{PortfolioId, Timeframe};
 use super::Context;
 use super::parameter::{ParameterType, RouteParameter};
 use super::problem::Problem;
-use super::query::{FROM, Query, TO, named};
+use super::query::{FROM, Query, TO, listed, named};
 use super::symbol::resolve;
 use rows::{OPEN_TIME, RowFilter, View};
 
@@ -118,10 +118,9 @@ pub(super) fn row_filter(
     let symbols = query.parsed(&SYMBOL, many);
     let portfolios = query.parsed(&PORTFOLIO, many);
     let timeframes = query.parsed(&TIMEFRAME, |text| {
-        let allowed = || context.timeframes.iter().map(Timeframe::to_string).collect();
-        let read = |text: &String| text.parse().ok().filter(|tf| context.timeframes.contains(tf));
-        let read: Option<Vec<Timeframe>> = values(text).iter().map(read).collect();
-        read.ok_or_else(|| ("is not a timeframe that is computed".to_owned(), allowed()))
+        let read = |text: &String| Timeframe::among(text, &context.timeframes);
+        let read: Result<Vec<Timeframe>, String> = values(text).iter().map(read).collect();
+        read.map_err(|wrong| (wrong, listed(&context.timeframes)))
     });
     let (from, to) = query.interval();
     let instruments = symbols.map(|symbols| {

@@ -222,21 +222,14 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// A timeframe that is computed, in any of its spellings (`60s` is `1m`).
+    /// A timeframe that is computed, in any of its spellings (`60s` and `1min` are `1m`).
     pub(super) fn timeframe(
         &mut self,
         parameter: &RouteParameter,
         computed: &[Timeframe],
     ) -> Option<Timeframe> {
         self.parsed(parameter, |text| {
-            let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
-            found.ok_or_else(|| {
-                let mut computed = computed.to_vec();
-                computed.sort_unstable();
-                let allowed: Vec<_> = computed.iter().map(Timeframe::to_string).collect();
-                let wrong = format!("is not a timeframe that is computed ({})", allowed.join(", "));
-                (wrong, allowed)
-            })
+            Timeframe::among(text, computed).map_err(|wrong| (wrong, listed(computed)))
         })
     }
 
@@ -264,6 +257,13 @@ impl<'a> Query<'a> {
         }
         Err(Problem::invalid(self.errors).suggestions(self.suggestions))
     }
+}
+
+/// The timeframes that are computed, as an error lists them.
+pub(super) fn listed(computed: &[Timeframe]) -> Vec<String> {
+    let mut computed = computed.to_vec();
+    computed.sort_unstable();
+    computed.iter().map(Timeframe::to_string).collect()
 }
 
 /// A value as repeated by an error: cut, so that an answer is not as long as the request.

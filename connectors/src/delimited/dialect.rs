@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::config::CsvConfig;
+use super::config::{CsvConfig, NONE};
 use crate::lines::{LINE_MAX, Line, Lines};
 
 /// How a file writes its columns.
@@ -11,6 +11,10 @@ pub struct Dialect {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
     pub(crate) header: Header,
+    /// What lines begin with that are no records.
+    pub(super) comment: Option<u8>,
+    /// Whether an empty last field is none.
+    pub(super) trailing_delimiter: bool,
 }
 
 /// Whether the first line names the columns.
@@ -47,32 +51,55 @@ pub(super) enum Meaning {
 impl Dialect {
     /// Checks what was written.
     pub fn check(config: &CsvConfig) -> Result<Dialect, String> {
-        let delimiter = match config.delimiter.as_str() {
-            "tab" => Some(b'\t'),
-            text => one_ascii(text),
+        let delimiter = match config.delimiter.as_deref() {
+            None => b',',
+            Some("tab") => b'\t',
+            Some(text) => one_ascii(text).ok_or_else(|| {
+                format!("`csv.delimiter` is {text:?}; write one ASCII character or \"tab\"")
+            })?,
         };
-        let delimiter = delimiter.ok_or_else(|| {
-            format!(
-                "`csv.delimiter` is {:?}; write one ASCII character or \"tab\"",
-                config.delimiter
-            )
-        })?;
-        let quote = match config.quote.as_str() {
-            "none" => None,
-            text => Some(one_ascii(text).ok_or_else(|| {
-                format!("`csv.quote` is {:?}; write one ASCII character or \"none\"", config.quote)
-            })?),
-        };
+        let quote = one_or_none("quote", &config.quote)?;
+        let comment = one_or_none("comment", &config.comment)?;
         if quote == Some(delimiter) {
             return Err("`csv.delimiter` and `csv.quote` are the same character".to_owned());
         }
         let header = if config.header { Header::Present } else { Header::Absent };
-        Ok(Dialect { delimiter, quote, header })
+        if comment.is_some_and(|comment| [Some(delimiter), quote].contains(&Some(comment))) {
+            let problem =
+                "`csv.comment` is the delimiter or the quote; write another character, or \"none\"";
+            return Err(problem.to_owned());
+        }
+        Ok(Dialect {
+            delimiter,
+            quote,
+            header,
+            comment,
+            trailing_delimiter: config.trailing_delimiter,
+        })
     }
 
     /// Columns between commas, with quotes where they are needed.
     pub const fn comma(header: Header) -> Dialect {
-        Dialect { delimiter: b',', quote: Some(b'"'), header }
+        Dialect {
+            delimiter: b',',
+            quote: Some(b'"'),
+            header,
+            comment: None,
+            trailing_delimiter: false,
+        }
+    }
+
+    /// The same of a file of this name, of which no delimiter is written: its ending may say it.
+    pub(crate) fn of_file(self, name: &str) -> Dialect {
+        match is_tsv(name) {
+            true => Dialect { delimiter: b'\t', ..self },
+            false => self,
+        }
+    }
+
+    /// Whether a line, read from its beginning, is no record.
+    pub(crate) fn is_comment(&self, line: &[u8]) -> bool {
+        self.comment.is_some() && line.first() == self.comment.as_ref()
     }
 
     /// Whether the first line of a file, `line`, is a header.
@@ -168,6 +195,21 @@ impl Dialect {
         };
         *place = next;
         meaning
+    }
+}
+
+/// Whether a file's name says that tabs separate its columns, however it is compressed.
+pub(crate) fn is_tsv(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let plain = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
+    plain.unwrap_or(&lower).ends_with(".tsv")
+}
+
+fn one_or_none(key: &str, text: &str) -> Result<Option<u8>, String> {
+    let wrong = || format!("`csv.{key}` is {text:?}; write one ASCII character or \"{NONE}\"");
+    match text {
+        NONE => Ok(None),
+        text => one_ascii(text).map(Some).ok_or_else(wrong),
     }
 }
 

@@ -24,6 +24,7 @@ impl Fields {
         } else {
             self.split_plain(record.as_bytes(), dialect.delimiter);
         }
+        self.drop_trailing(dialect);
     }
 
     /// Splits a line, unless it holds a quote.
@@ -33,7 +34,20 @@ impl Fields {
         }
         self.is_unquoted = false;
         self.split_plain(line, dialect.delimiter);
+        self.drop_trailing(dialect);
         Some(())
+    }
+
+    /// Drops what is behind the delimiter that ends a line.
+    fn drop_trailing(&mut self, dialect: &Dialect) {
+        if dialect.trailing_delimiter && self.spans.len() > 1 && self.ends_empty() {
+            self.spans.pop();
+        }
+    }
+
+    /// Whether the last field is empty.
+    pub(crate) fn ends_empty(&self) -> bool {
+        self.spans.last().is_some_and(|(from, to)| from == to)
     }
 
     /// The bytes of the field at `index` of the `line` that was split.

@@ -19,5 +19,6 @@ pub(crate) fn is_joined(first: u64, last: u64) -> String {
 }
 
 pub use config::CsvConfig;
+pub(crate) use dialect::is_tsv;
 pub use dialect::{Dialect, Header};
 pub use fields::Fields;

@@ -83,8 +83,11 @@ fn dialects_that_cannot_be() {
         (",", "''", "`csv.quote` is \"''\"; write one ASCII character or \"none\""),
         (",", ",", "`csv.delimiter` and `csv.quote` are the same character"),
     ] {
-        let config =
-            CsvConfig { delimiter: delimiter.to_owned(), quote: quote.to_owned(), header: true };
+        let config = CsvConfig {
+            delimiter: Some(delimiter.to_owned()),
+            quote: quote.to_owned(),
+            ..CsvConfig::default()
+        };
         assert_eq!(Dialect::check(&config), Err(want.to_owned()));
     }
 }

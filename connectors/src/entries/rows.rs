@@ -78,7 +78,7 @@ impl Rows {
         let Some(dialect) = self.unread else { return Ok(()) };
         loop {
             match self.lines.next(&mut self.text).map_err(Problem::System)? {
-                Line::Whole if is_blank(&self.text) => {}
+                Line::Whole if is_blank(&self.text) || dialect.is_comment(&self.text) => {}
                 Line::Whole => break,
                 Line::End => {
                     self.is_ended = true;
@@ -106,6 +106,10 @@ impl Rows {
         Ok(())
     }
 
+    fn is_comment(&self) -> bool {
+        self.columns.as_ref().is_some_and(|columns| columns.dialect.is_comment(&self.text))
+    }
+
     /// Reads the next row. `position` is asked for the position of a row that begins on the line of this
     /// number; none skips it undecoded. None at the end.
     pub(super) fn next(
@@ -131,7 +135,7 @@ impl Rows {
                     let detail = format!("the line is longer than {LINE_MAX} bytes");
                     refused(RejectionReason::Malformed, detail)
                 }
-                Line::Whole if is_blank(&self.text) => continue,
+                Line::Whole if is_blank(&self.text) || self.is_comment() => continue,
                 Line::Whole => match self.complete()? {
                     true => None,
                     false => {

@@ -15,10 +15,10 @@ use crate::files::Format;
 use crate::files::config::format_of;
 use crate::follow::{Begin, LineRows, Positions};
 use crate::lines::{Lines, RecordPart};
-use crate::paths::set::FileSet;
+use crate::paths::set::{FileSet, Member};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, Incident, PartitionReader, Place, Progress, Row, Source, SourceError,
+    BATCH_ROWS, Incident, PartitionReader, Place, Progress, Row, Source, SourceError, first_of,
 };
 
 /// The keys of a source of entries, besides those of all sources.
@@ -70,7 +70,9 @@ fn check(config: EntriesConfig, context: BuildContext) -> Result<EntriesSource, 
         );
     }
     let dialect = Dialect::check(&csv)?;
+    let by_ending = csv.delimiter.is_none();
     let layout_of = move |name: &str| match format.map_or_else(|| format_of(name), Ok)? {
+        Format::Csv if by_ending => Ok(Layout::Csv(dialect.of_file(name))),
         Format::Csv => Ok(Layout::Csv(dialect)),
         Format::Jsonl => Ok(Layout::Jsonl),
     };
@@ -109,28 +111,56 @@ impl Source for EntriesSource {
         self.files.paths()
     }
 
+    fn first_rows(&self, partition: u32, most: usize) -> Result<Option<Vec<Row>>, SourceError> {
+        let file = self.files.get(partition)?;
+        if !self.files.can_be_read_twice(&file) {
+            return Ok(None);
+        }
+        self.files.check_plain(&file)?;
+        let positions = Positions { base: 0, after: 0 };
+        let mut reader = self.begin(&file)?(lines_of(&file)?, positions)?;
+        Ok(Some(first_of(&mut reader, most)))
+    }
+
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let file = self.files.get(partition)?;
-        let layout = *self.files.about(&file)?;
+        let begin = self.begin(&file)?;
+        if self.follows {
+            let begin: Begin =
+                Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)));
+            return self.files.follow(&file, place, begin);
+        }
+        let positions = Positions { base: 0, after: place.after() };
+        Ok(Box::new(begin(lines_of(&file)?, positions)?))
+    }
+}
+
+impl EntriesSource {
+    /// What begins to read the lines of `file`.
+    fn begin(
+        &self,
+        file: &Member<Layout>,
+    ) -> Result<
+        impl Fn(Lines, Positions) -> Result<EntriesReader, SourceError> + Send + Sync + use<>,
+        SourceError,
+    > {
+        let layout = *self.files.about(file)?;
         let (source, name) = (self.name.clone(), file.name.clone());
         let (catalog, default) = (Arc::clone(&self.catalog), self.default);
-        let begin = move |lines, positions| {
+        Ok(move |lines, positions| {
             let decoder = Decoder::new(Arc::clone(&catalog), default, &format!("{source}/{name}"));
             let rows = Rows::begin(lines, &layout);
             let (source, name) = (source.clone(), name.clone());
             let mut reader = EntriesReader { source, name, rows, decoder, positions };
             reader.has_header()?;
             Ok(reader)
-        };
-        if self.follows {
-            let begin: Begin =
-                Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)));
-            return self.files.follow(&file, place, begin);
-        }
-        let lines = Lines::open(&file.path)
-            .map_err(|source| SourceError::Open { partition: file.name.clone(), source })?;
-        Ok(Box::new(begin(lines, Positions { base: 0, after: place.after() })?))
+        })
     }
+}
+
+fn lines_of(file: &Member<Layout>) -> Result<Lines, SourceError> {
+    let failed = |source| SourceError::Open { partition: file.name.clone(), source };
+    Lines::open(&file.path).map_err(failed)
 }
 
 /// A file being read. A row's position is the number of the line on which it begins, from 1; in a file that is read

@@ -73,6 +73,11 @@ impl CsvColumns {
         Ok(self.dialect.is_header(record))
     }
 
+    /// Whether a line, read from its beginning, is no record.
+    pub(super) fn is_comment(&self, line: &[u8]) -> bool {
+        self.dialect.is_comment(line)
+    }
+
     /// See [`Dialect::complete`].
     pub(super) fn complete(&self, record: &mut Vec<u8>, lines: &mut Lines) -> io::Result<bool> {
         self.dialect.complete(record, lines)
@@ -85,6 +90,9 @@ impl CsvColumns {
         decoder: &Decoder,
         position: u64,
     ) -> Option<Decoded<Event>> {
+        if self.dialect.is_comment(line) {
+            return None;
+        }
         let Self { fields, layout, .. } = self;
         let Division { layout, count } = layout.as_ref()?;
         fields.split_unquoted(line, &self.dialect)?;
@@ -96,6 +104,9 @@ impl CsvColumns {
 
     /// Whether a line holds no quote, and numbers that fit at the default scales.
     pub(super) fn is_common(&mut self, line: &[u8], decoder: &Decoder) -> bool {
+        if self.dialect.is_comment(line) {
+            return true;
+        }
         let Self { fields, layout, .. } = self;
         let Some(Division { layout, count }) = layout else { return false };
         if fields.split_unquoted(line, &self.dialect).is_none() || fields.len() != *count {
@@ -117,11 +128,20 @@ impl CsvColumns {
         };
         fields.split(record, dialect);
         if fields.len() != *count {
-            return Err(malformed(format!("{count} fields expected, {} found", fields.len())));
+            let is_trailing = fields.len() == *count + 1 && fields.ends_empty();
+            let cure = if is_trailing { TRAILING } else { "" };
+            return Err(malformed(format!(
+                "{count} fields expected, {} found{cure}",
+                fields.len()
+            )));
         }
         decoder.decode(|field| layout.text(field, |at| fields.get(record, at)), position)
     }
 }
+
+/// What helps against lines that end with a delimiter.
+const TRAILING: &str = ", the last of them empty; `csv.trailing_delimiter` (--trailing-delimiter) says that lines end \
+                        with a delimiter";
 
 fn malformed(detail: String) -> DecodeError {
     DecodeError::new(RejectionReason::Malformed, detail)
@@ -132,7 +152,7 @@ fn malformed(detail: String) -> DecodeError {
 fn first_record(dialect: &Dialect, lines: &mut Lines) -> Result<Option<String>, Problem> {
     let mut text = Vec::new();
     let mut found = Line::Whole;
-    while found == Line::Whole && is_blank(&text) {
+    while found == Line::Whole && (is_blank(&text) || dialect.is_comment(&text)) {
         found = lines.next(&mut text).map_err(Problem::System)?;
     }
     match found {

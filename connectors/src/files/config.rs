@@ -8,6 +8,7 @@ use market::{IdPeriod, WallDay};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::name_pattern::NamePattern;
 use crate::codecs::{self, Codec, LineFormat};
 use crate::delimited::{CsvConfig, Dialect};
 use crate::mapping::json::JsonColumns;
@@ -63,13 +64,17 @@ pub struct FileConfig {
     /// See [`MappingConfig::zero_size`].
     #[serde(default)]
     pub zero_size: ZeroSize,
+    /// How names of files hold the symbol if it is in no column: `file:` and a pattern with `{symbol}`, such as
+    /// `file:{symbol}_trades.csv`, `file:*-{symbol}.csv` or `file:{symbol}/*.csv`; what compresses a file need not be in it.
+    /// Default: in a column, or as the codec has it.
+    pub symbol_from: Option<String>,
 }
 
 /// How a file's lines hold columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Columns between delimiters; by default for `.csv` and `.txt`.
+    /// Columns between delimiters; by default for `.csv`, `.tsv` and `.txt`.
     Csv,
     /// A JSON object on each line; by default for `.jsonl`, `.ndjson` and `.json`.
     Jsonl,
@@ -87,20 +92,39 @@ pub(super) struct Shapes(Rule);
 /// Finds something in the name of a file.
 type InName = fn(&str) -> Result<Box<str>, String>;
 
+/// What finds the symbol in the name of a file.
+enum SymbolOf {
+    Codec(InName),
+    Pattern(NamePattern),
+}
+
+impl SymbolOf {
+    fn find(&self, name: &str) -> Result<Box<str>, String> {
+        match self {
+            SymbolOf::Codec(symbol_of) => symbol_of(name),
+            SymbolOf::Pattern(pattern) => pattern.symbol_of(name),
+        }
+    }
+}
+
 enum Rule {
     Columns {
         /// As configured; none: by the ending of each name.
         format: Option<Format>,
         dialect: Dialect,
+        /// Whether a name may say what the delimiter is.
+        by_ending: bool,
         /// What is wrong with the columns matters to JSON lines alone.
         json: Result<Arc<JsonColumns>, String>,
         /// Whether `rows` is written.
         has_rows: bool,
+        /// What finds the symbol in a name, if that is where it stands.
+        symbol_of: Option<SymbolOf>,
     },
     Codec {
         shape: Shape,
         /// What finds the symbol in a name, if that is where it stands.
-        symbol_of: Option<InName>,
+        symbol_of: Option<SymbolOf>,
         /// What finds the day in a name, and its zone, if that is where it stands.
         day_of: Option<(InName, &'static str)>,
     },
@@ -118,7 +142,8 @@ impl Shapes {
     pub(super) fn of(&self, name: &str) -> Result<FileShape, String> {
         let mut given = Given::default();
         let shape = match &self.0 {
-            Rule::Columns { format, dialect, json, has_rows } => {
+            Rule::Columns { format, dialect, by_ending, json, has_rows, symbol_of } => {
+                given.symbol = symbol_of.as_ref().map(|of| of.find(name)).transpose()?;
                 match format.map_or_else(|| format_of(name), Ok)? {
                     Format::Jsonl => Shape::Jsonl { columns: json.clone()?, stamped: false },
                     Format::Csv if *has_rows => {
@@ -126,11 +151,12 @@ impl Shapes {
                             "`rows` says where rows lie in JSON, and \"{name}\" is read as CSV"
                         ));
                     }
+                    Format::Csv if *by_ending => Shape::Csv(dialect.of_file(name)),
                     Format::Csv => Shape::Csv(*dialect),
                 }
             }
             Rule::Codec { shape, symbol_of, day_of } => {
-                given.symbol = symbol_of.map(|symbol_of| symbol_of(name)).transpose()?;
+                given.symbol = symbol_of.as_ref().map(|of| of.find(name)).transpose()?;
                 let day = |(day_of, zone): (InName, _)| WallDay::named(&day_of(name)?, zone);
                 given.day = day_of.map(day).transpose()?;
                 shape.clone()
@@ -164,7 +190,8 @@ impl Plan {
 
     /// What was written column by column.
     fn of_columns(config: FileConfig, context: &BuildContext) -> Result<Plan, String> {
-        let dialect = Dialect::check(&config.csv.unwrap_or_default())?;
+        let csv = config.csv.unwrap_or_default();
+        let dialect = Dialect::check(&csv)?;
         if config.options.is_some() {
             return Err("`options` belong to a `codec`, and there is none".to_owned());
         }
@@ -175,7 +202,16 @@ impl Plan {
             )
         })?;
         let has_rows = !config.rows.is_empty();
+        let pattern = pattern(config.symbol_from.as_deref())?;
+        if pattern.is_some() && columns.symbol.is_some() {
+            return Err(
+                "`symbol_from` and `columns.symbol` both say where the symbol is; keep one"
+                    .to_owned(),
+            );
+        }
+        let readings = Readings { symbol_is_given: pattern.is_some(), ..Readings::default() };
         let mapping = MappingConfig {
+            readings,
             instrument: config.instrument,
             id_scope: config.id_scope,
             contiguous_ids: config.contiguous_ids.unwrap_or_default(),
@@ -189,7 +225,10 @@ impl Plan {
         };
         let mapping = Mapping::check(mapping, Arc::clone(&context.catalog))?;
         let json = JsonColumns::check(&mapping).map(Arc::new);
-        let rule = Rule::Columns { format: config.format, dialect, json, has_rows };
+        let by_ending = csv.delimiter.is_none();
+        let symbol_of = is_needed(pattern, &mapping)?.map(SymbolOf::Pattern);
+        let format = config.format;
+        let rule = Rule::Columns { format, dialect, by_ending, json, has_rows, symbol_of };
         Ok(Plan { mapping, shapes: Shapes(rule) })
     }
 
@@ -205,6 +244,13 @@ impl Plan {
             (!config.rows.is_empty(), "rows"),
         ])?;
         let defaults = codec.defaults(config.options.unwrap_or_default())?;
+        let pattern = pattern(config.symbol_from.as_deref())?;
+        if pattern.is_some() && !defaults.readings.symbol_is_given {
+            return Err(format!(
+                "records of codec \"{}\" hold their symbol; leave out `symbol_from`",
+                codec.name
+            ));
+        }
         let mapping = MappingConfig {
             instrument: config.instrument.or_else(|| Some(defaults.instrument.to_owned())),
             id_scope: config.id_scope.or_else(|| defaults.id_scope.map(str::to_owned)),
@@ -229,10 +275,36 @@ impl Plan {
                 Shape::Jsonl { columns: Arc::new(JsonColumns::check(&mapping)?), stamped: true }
             }
         };
-        let symbol_of = mapping.needs_symbol().then_some(defaults.symbol_of);
+        let own = mapping.needs_symbol().then_some(SymbolOf::Codec(defaults.symbol_of));
+        let symbol_of = is_needed(pattern, &mapping)?.map(SymbolOf::Pattern).or(own);
         let day_of = mapping.needs_day().then_some((defaults.day_of, defaults.zone));
         Ok(Plan { mapping, shapes: Shapes(Rule::Codec { shape, symbol_of, day_of }) })
     }
+}
+
+/// What is written of the symbol in names of files.
+fn pattern(symbol_from: Option<&str>) -> Result<Option<NamePattern>, String> {
+    let Some(text) = symbol_from else { return Ok(None) };
+    let Some(pattern) = text.strip_prefix("file:") else {
+        return Err(format!(
+            "`symbol_from` is \"{text}\"; of files write \"file:{{symbol}}.csv\", with their pattern"
+        ));
+    };
+    let pattern = NamePattern::new(pattern);
+    pattern.map(Some).map_err(|problem| format!("`symbol_from` (--symbol-from): {problem}"))
+}
+
+/// The pattern, if an instrument needs a symbol.
+fn is_needed(
+    pattern: Option<NamePattern>,
+    mapping: &Mapping,
+) -> Result<Option<NamePattern>, String> {
+    if pattern.is_some() && !mapping.needs_symbol() {
+        return Err("`symbol_from` is of no use to an instrument that holds for every record; write a template such as \
+                    instrument = \"venue:{symbol}\", or a table `symbols`"
+            .to_owned());
+    }
+    Ok(pattern)
 }
 
 /// The format that a path's ending names.
@@ -241,10 +313,10 @@ pub(crate) fn format_of(path: &str) -> Result<Format, String> {
     let compressed = [".gz", ".zst", ".zip"].iter().find_map(|ending| lower.strip_suffix(ending));
     let plain = Path::new(compressed.unwrap_or(&lower));
     match plain.extension().and_then(|ending| ending.to_str()) {
-        Some("csv" | "txt") => Ok(Format::Csv),
+        Some("csv" | "tsv" | "txt") => Ok(Format::Csv),
         Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
         _ => Err(format!(
-            "the ending of \"{path}\" does not give its format (.csv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
+            "the ending of \"{path}\" does not give its format (.csv, .tsv, .txt; .jsonl, .ndjson, .json; each may be followed by .gz, .zst or .zip); write format = \"csv\" or \"jsonl\""
         )),
     }
 }

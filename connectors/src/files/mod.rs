@@ -33,6 +33,8 @@
 
 mod columns;
 pub mod config;
+mod look;
+mod name_pattern;
 mod reader;
 mod scan;
 #[cfg(test)]
@@ -44,14 +46,15 @@ use std::sync::Arc;
 use crate::follow::Begin;
 use crate::mapping::{LeftOutTally, Mapping};
 use crate::paths::check_names;
-use crate::paths::set::FileSet;
+use crate::paths::set::{FileSet, Member};
 use crate::registry::{BuildContext, TypedSource};
-use crate::source::{PartitionReader, Place, Source, SourceError};
+use crate::source::{PartitionReader, Place, Row, Source, SourceError, first_of};
 use config::{FileShape, Plan};
 use reader::{FileReader, ReadFile};
 
 pub use crate::delimited::CsvConfig;
 pub use config::{FileConfig, Format};
+pub use look::{AskedLook, FoundLook, look};
 pub use scan::scan_scales;
 
 /// Files of trades; each is a partition, and can be read again from any line.
@@ -83,6 +86,21 @@ fn check(mut config: FileConfig, context: BuildContext) -> Result<FileSource, St
     Ok(FileSource { name: context.name, files, mapping: Arc::new(mapping), left_out, follows })
 }
 
+impl FileSource {
+    /// How `file` is read.
+    fn read_file(&self, file: &Member<FileShape>) -> Result<ReadFile, SourceError> {
+        let FileShape { shape, given } = self.files.about(file)?;
+        Ok(ReadFile {
+            source: self.name.clone(),
+            name: file.name.clone(),
+            shape: shape.clone(),
+            given: given.clone(),
+            mapping: Arc::clone(&self.mapping),
+            left_out: self.left_out.clone(),
+        })
+    }
+}
+
 impl Source for FileSource {
     fn partition_name(&self, partition: u32) -> String {
         self.files.name(partition)
@@ -112,17 +130,21 @@ impl Source for FileSource {
         self.files.paths()
     }
 
+    fn first_rows(&self, partition: u32, most: usize) -> Result<Option<Vec<Row>>, SourceError> {
+        let file = self.files.get(partition)?;
+        if !self.files.can_be_read_twice(&file) {
+            return Ok(None);
+        }
+        self.files.check_plain(&file)?;
+        // What `where` leaves out is told when the file is read to its end.
+        let read = ReadFile { left_out: LeftOutTally::of(1), ..self.read_file(&file)? };
+        let mut reader = FileReader::open(read, &file.path, 0)?;
+        Ok(Some(first_of(&mut reader, most)))
+    }
+
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let file = self.files.get(partition)?;
-        let FileShape { shape, given } = self.files.about(&file)?;
-        let read = ReadFile {
-            source: self.name.clone(),
-            name: file.name.clone(),
-            shape: shape.clone(),
-            given: given.clone(),
-            mapping: Arc::clone(&self.mapping),
-            left_out: self.left_out.clone(),
-        };
+        let read = self.read_file(&file)?;
         if !self.follows {
             return Ok(Box::new(FileReader::open(read, &file.path, place.after())?));
         }

@@ -245,6 +245,11 @@ impl FileReader {
     /// Decodes the record that begins with the line in `text`, of this number.
     fn record(&mut self, number: u64) -> io::Result<OfLine> {
         if let Some(Columns::Csv(columns)) = &self.columns
+            && columns.is_comment(&self.text)
+        {
+            return Ok(OfLine::One(Ok(None)));
+        }
+        if let Some(Columns::Csv(columns)) = &self.columns
             && !columns.complete(&mut self.text, &mut self.lines)?
         {
             let detail = "a quote is opened and not closed".to_owned();

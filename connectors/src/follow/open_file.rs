@@ -9,7 +9,9 @@ use std::time::Instant;
 use super::claims::FileId;
 use super::tail_file::{TailFile, TailState};
 use super::{Begin, FollowedPath, LineRows, Positions};
-use crate::lines::{BUFFER_BYTES, LINE_MAX, Lines, RecordPart, compression, has_first_line};
+use crate::lines::{
+    BUFFER_BYTES, LINE_MAX, Lines, RecordPart, compression, has_first_line, not_plain,
+};
 use crate::source::{Incident, Progress, Row, SourceError};
 
 /// A file of which more may come.
@@ -113,8 +115,7 @@ impl OpenFile {
         let bytes = self.file.read_at(&mut start, 0).map_err(Fault::System)?;
         let start = &start[..bytes];
         if let Some(how) = compression(start) {
-            let problem = format!("it is compressed ({how}), and only plain text can be followed");
-            return Err(Fault::Refused(path.refused(problem)));
+            return Err(Fault::Refused(path.refused(not_plain(how))));
         }
         // What is not whole may become anything yet; a file without any byte has no row.
         if start.is_empty() || !(has_first_line(start) || self.state.is_last()) {

@@ -42,6 +42,11 @@ pub(crate) fn compression(start: &[u8]) -> Option<&'static str> {
     known.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| name)
 }
 
+/// What is wrong with a compressed file that is to be followed.
+pub(crate) fn not_plain(how: &str) -> String {
+    format!("it is compressed ({how}), and only plain text can be followed")
+}
+
 /// Whether text that begins so has its first line, or so much that it cannot be one.
 pub(crate) fn has_first_line(start: &[u8]) -> bool {
     let is_too_long = start.len() > LINE_MAX;

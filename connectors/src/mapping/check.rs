@@ -228,9 +228,9 @@ fn check_symbols(
         // A codec has a column of symbols, wanted or not.
         (Some(_), false) if readings.is_preset => Ok(()),
         (None, true) if readings.symbol_is_given => Ok(()),
-        (None, true) => Err(
-            "`columns.symbol` is missing: a template or a table of symbols needs it".to_owned(),
-        ),
+        (None, true) => Err("`columns.symbol` (--symbol) is missing: a template or a table of symbols needs it, or \
+                             `symbol_from` (--symbol-from), if it is in no column"
+            .to_owned()),
         (Some(_), false) => Err(
             "`columns.symbol` is of no use to an instrument that holds for every record; write a template such as instrument = \"venue:{symbol}\", or a table `symbols`".to_owned(),
         ),
@@ -334,8 +334,20 @@ mod tests {
             (Some("a:B"), json!({}), json!({}), json!({}), ""),
             (Some("a:{symbol}"), json!({"symbol": "s"}), json!({}), json!({"X": "b:X"}), ""),
             (None, json!({}), json!({}), json!({}), "`instrument` is missing"),
-            (None, json!({}), json!({}), json!({"X": "a:X"}), "`columns.symbol` is missing"),
-            (Some("a:{symbol}"), json!({}), json!({}), json!({}), "`columns.symbol` is missing"),
+            (
+                None,
+                json!({}),
+                json!({}),
+                json!({"X": "a:X"}),
+                "`columns.symbol` (--symbol) is missing",
+            ),
+            (
+                Some("a:{symbol}"),
+                json!({}),
+                json!({}),
+                json!({}),
+                "`columns.symbol` (--symbol) is missing",
+            ),
             (
                 Some("a:{sym}"),
                 json!({}),

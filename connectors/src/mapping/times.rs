@@ -151,13 +151,17 @@ impl Times {
 
     fn with_hint(&self, why: &WallError, text: &str) -> String {
         match why {
-            WallError::NoForm(_) if TimeUnit::of_magnitude(text).is_some() => format!(
-                "{why}; `units.time` (--time-unit) says the unit of a number since 1970, or \"auto\"; \
-                 `units.time_format` (--time-format) another form"
-            ),
-            WallError::NoForm(_) => {
-                format!("{why}; `units.time_format` (--time-format) says how times are written")
-            }
+            WallError::NoForm(_) => match TimeUnit::of_magnitude(text) {
+                Some(unit) => format!(
+                    "{why}{}; `units.time` (--time-unit) says the unit of a number since 1970, or \"auto\"; \
+                     `units.time_format` (--time-format) another form",
+                    EventTime::parse(text, unit)
+                        .map_or_else(|_| String::new(), |time| format!("; as {unit} it is {time}"))
+                ),
+                None => {
+                    format!("{why}; `units.time_format` (--time-format) says how times are written")
+                }
+            },
             WallError::NoZone => {
                 format!("{why}; `units.time_zone` (--time-zone) says which it is")
             }

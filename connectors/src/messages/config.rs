@@ -289,6 +289,9 @@ fn of_columns(
             return Err("`rows` says where rows lie in JSON, and `format` is another".to_owned());
         }
         MessageFormat::Csv => {
+            if config.csv.as_ref().is_some_and(|csv| csv.comment != "none") {
+                return Err("`csv.comment` is of files, and a message is one record".to_owned());
+            }
             let dialect = CsvConfig { header: false, ..config.csv.unwrap_or_default() };
             let outside = outside.as_ref().map(Outside::column);
             csv_columns(Dialect::check(&dialect)?, &mapping, outside.as_ref())?

@@ -1,11 +1,14 @@
 //! The files of a source, each a partition. Those of a source that follows its files may become more.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{FILES_MAX, NamedFile, PathKind, check_names, find, kind_of, too_many};
 use crate::follow::{Begin, Claims, FileId, FollowedPath, Follower, Following};
+use crate::lines::{compression, not_plain};
 use crate::source::{PartitionReader, Place, SourceError};
 
 /// What a source knows of a file by its name.
@@ -141,6 +144,24 @@ impl<F> FileSet<F> {
     /// What is known of a file.
     pub(crate) fn about<'a>(&self, member: &'a Member<F>) -> Result<&'a F, SourceError> {
         member.about.as_ref().map_err(|problem| self.wrong(problem.clone()))
+    }
+
+    /// Whether a file can be opened twice, and gives the same rows: it is no pipe, and not one that comes later.
+    pub(crate) fn can_be_read_twice(&self, member: &Member<F>) -> bool {
+        match member.path.metadata() {
+            Ok(about) => about.is_file() || about.is_dir(),
+            Err(_) => !self.follows,
+        }
+    }
+
+    /// Refuses a file that is compressed, if it is to be followed.
+    pub(crate) fn check_plain(&self, member: &Member<F>) -> Result<(), SourceError> {
+        let mut start = [0; 4];
+        let read = File::open(&member.path).and_then(|file| file.read_at(&mut start, 0));
+        match compression(&start[..read.unwrap_or(0)]).filter(|_| self.follows) {
+            Some(how) => Err(self.wrong(format!("{}: {}", member.name, not_plain(how)))),
+            None => Ok(()),
+        }
     }
 
     /// Reads a file as it grows.

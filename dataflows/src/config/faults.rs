@@ -83,7 +83,12 @@ impl Layers {
 
 /// An error whose place counts the elements of lists as they are written, with those that were taken out.
 fn numbered_as_written(error: ConfigError, removed: &[String]) -> ConfigError {
-    let ConfigError::Value { mut place, problem } = error else { return error };
+    let mut error = error;
+    let place = match &mut error {
+        ConfigError::Value { place, .. } => place,
+        ConfigError::Written(written) => &mut written.place,
+        _ => return error,
+    };
     let gone = |path: &String| {
         let (list, number) = path.rsplit_once('.')?;
         Some((list.to_owned(), number.parse::<usize>().ok()?))
@@ -93,9 +98,9 @@ fn numbered_as_written(error: ConfigError, removed: &[String]) -> ConfigError {
         let Some((number, after)) = rest.split_once(']') else { continue };
         let Ok(number) = number.parse::<usize>() else { continue };
         let written = if number >= gone { number + 1 } else { number };
-        place = format!("{before}{list}[{written}]{after}");
+        *place = format!("{before}{list}[{written}]{after}");
     }
-    ConfigError::Value { place, problem }
+    error
 }
 
 /// Whether a fault may follow from what was taken out: it lies around that, names it, refers to what that computes, or

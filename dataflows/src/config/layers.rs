@@ -22,7 +22,7 @@ use super::deprecated;
 use super::nearest::{nearest, quoted};
 use super::places::{Places, line_and_column};
 use super::plain::plain;
-use super::{Config, ConfigError, RawConfig, sources};
+use super::{Config, ConfigError, RawConfig, WrittenBy, WrittenError, sources};
 
 /// What the names of variables begin with.
 const PREFIX: &str = "TICKWEAVE__";
@@ -235,19 +235,19 @@ impl Layers {
 
     /// Where the value at `path` came from, in words.
     fn origin(&self, path: &str) -> String {
-        self.written(path).unwrap_or_else(|| "default".to_owned())
+        self.written(path).map_or_else(|| "default".to_owned(), |by| by.to_string())
     }
 
     /// Who wrote the value at `path`, or what it is inside of; none for defaults.
-    fn written(&self, path: &str) -> Option<String> {
+    fn written(&self, path: &str) -> Option<WrittenBy> {
         let is_around = |set: &str| {
             path.strip_prefix(set).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let set = self.set.iter().rev().find(|(set, _)| is_around(set));
-        set.map(|(_, by)| by.clone()).or_else(|| {
+        set.map(|(_, by)| WrittenBy::Setter(by.clone())).or_else(|| {
             let place = self.places.find(path)?;
             let (line, column) = line_and_column(&self.text, place.start());
-            Some(format!("{}:{line}:{column}", self.name))
+            Some(WrittenBy::File { name: self.name.clone(), line, column })
         })
     }
 
@@ -256,10 +256,11 @@ impl Layers {
     }
 
     /// Who set something inside of `path` above the file, as of a table that only it has.
-    fn inside(&self, path: &str) -> Option<String> {
+    fn inside(&self, path: &str) -> Option<WrittenBy> {
         let is_inside =
             |set: &str| set.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-        self.set.iter().rev().find(|(set, _)| is_inside(set)).map(|(_, by)| by.clone())
+        let set = self.set.iter().rev().find(|(set, _)| is_inside(set));
+        set.map(|(_, by)| WrittenBy::Setter(by.clone()))
     }
 
     /// An error with the place that the value came from, and the key that may have been meant.
@@ -282,15 +283,23 @@ impl Layers {
         let at_fault = at_fault.clone();
         let written = inner.iter().rev().find_map(|path| self.written(path));
         let written = written.or_else(|| self.inside(&path)).or_else(around);
-        let shown = match nearest(&problem) {
-            Some(known) => format!("{}; the nearest is `{known}`", plain(&problem)),
-            None => plain(&problem),
+        let (shown, suggestion) = (plain(&problem), nearest(&problem).map(str::to_owned));
+        let error = match written.filter(|by| by.to_string() != place) {
+            Some(by) => {
+                let written = WrittenError { by, place, problem: shown, suggestion };
+                ConfigError::Written(Box::new(written))
+            }
+            None => {
+                let nearest = suggestion.map(|known| format!("; the nearest is `{known}`"));
+                ConfigError::Value { place, problem: shown + &nearest.unwrap_or_default() }
+            }
         };
-        let place = match written {
-            Some(written) if place != written => format!("{written}: {place}"),
-            _ => place,
-        };
-        Fault { error: ConfigError::Value { place, problem: shown }, path: at_fault, problem }
+        Fault { error, path: at_fault, problem }
+    }
+
+    /// That what is wrong at `place`, which was found after it was checked, is `problem`; with who wrote it.
+    pub fn fault(&self, place: String, problem: String) -> ConfigError {
+        self.located(ConfigError::Value { place, problem }).error
     }
 
     fn put(&mut self, path: &str, value: Value) -> Result<(), String> {

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use market::{Calendars, Catalog, EventTime, Registries, SharedRegistries, Span};
 use node_api::HttpAccess;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigFault, WrittenBy, WrittenError};
 pub use files::{JobFile, JobFiles};
 pub use layers::{Layers, toml_or_text};
 pub use portfolios::{

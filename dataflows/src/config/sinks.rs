@@ -176,9 +176,8 @@ fn wanted(
                 wanted.portfolios = Some(texts.iter().map(|t| PortfolioId::of(t)).collect());
             }
             "timeframe" => {
-                let parsed = texts.iter().map(|text| match text.parse() {
-                    Ok(timeframe) if timeframes.contains(&timeframe) => Ok(timeframe),
-                    _ => Err(format!("`{text}` is not a timeframe that is computed")),
+                let parsed = texts.iter().map(|text| {
+                    Timeframe::among(text, timeframes).map_err(|wrong| format!("`{text}` {wrong}"))
                 });
                 wanted.timeframes = Some(parsed.collect::<Result<_, _>>()?);
             }

@@ -3,6 +3,7 @@
 use connectors::SourceError;
 use market::RegistryError;
 
+use super::first_rows::FirstRowsRefused;
 use crate::config::ConfiguredSource;
 use crate::engine::EngineError;
 use crate::ingest::dispatcher::DispatchError;
@@ -33,6 +34,9 @@ pub enum RunError {
     /// No source is configured. Only a live run can take rows from clients.
     #[error("there is nothing to replay: no [[source]] is configured")]
     NothingToReplay,
+    /// Nearly all of the first rows of a file are refused.
+    #[error("{0}")]
+    FirstRows(Box<FirstRowsRefused>),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -54,10 +58,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the command line asks for something that is never done, such as to replace a file that another program
-    /// wrote.
+    /// Whether the command line or the configuration asks for something that is never done, such as to replace a file that
+    /// another program wrote, or to read columns that a file does not have, or to read files in a way in which they cannot be read.
     pub fn is_refusal(&self) -> bool {
         match self {
+            RunError::FirstRows(_) | RunError::Endless(_) | RunError::NothingToReplay => true,
+            RunError::Named(SourceError::Config { .. }) => true,
             RunError::Recording(error) => error.is_refusal(),
             RunError::Output(error) => error.is_refusal(),
             RunError::Sequencer(SequencerError::State(error)) => error.is_refusal(),

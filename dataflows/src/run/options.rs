@@ -21,6 +21,8 @@ pub struct RunOptions {
     /// Replace files that exist by the recording and by views, whichever program wrote them; never one that the job
     /// reads.
     pub force: bool,
+    /// Replay files also if nearly all of their first rows are refused.
+    pub keep_going: bool,
     /// What is read beside the files of the configuration, such as the recording that is replayed.
     pub reads: Vec<JobFile>,
     /// What is written there; all views as they are by default.

@@ -120,7 +120,7 @@ fn example(reason: &'static str, reader: &BoardReader, catalog: &Catalog) -> Opt
 }
 
 /// What helps against rows that are refused for a reason.
-fn cure(reason: &str) -> &'static str {
+pub(super) fn cure(reason: &str) -> &'static str {
     match reason {
         TOO_LATE => {
             "Files are read in the order of their times by commit.file_order = \"time\" (--order time); how late a trade \

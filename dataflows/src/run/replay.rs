@@ -10,7 +10,7 @@ use connectors::{PartitionReader, Place};
 use market::{EventTime, Numbered};
 use operators::{NoStates, StateStore};
 
-use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened};
+use super::{Job, Report, RunError, RunOptions, first_rows, is_pipe, leave_out_others, not_opened};
 use crate::clock::CommitClock;
 use crate::config::{Config, ConfiguredSource};
 use crate::ingest::Stop;
@@ -27,9 +27,14 @@ use crate::ingest::sequencer::{
 const STOP_POLL: Duration = Duration::from_millis(50);
 
 /// Replays the files of a configuration as bare files. If their rows turn out to be far from the order of time in which
-/// they are to count, the replay begins anew, and sorts them first.
+/// they are to count, the replay begins anew, and sorts them first. Files of which nearly all first rows are refused are
+/// not replayed, unless it is to keep going.
 pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result<Report, RunError> {
     let began = Instant::now();
+    can_be_replayed(&config)?;
+    if !options.keep_going {
+        first_rows::check(&config)?;
+    }
     let reading = match config.file_order {
         FileOrder::Lines => FileReading::Lines,
         // What is recorded or shown at a pace is not begun anew, and what comes through a pipe comes once.
@@ -54,18 +59,23 @@ pub fn replay_files(config: Config, options: &RunOptions, stop: &Stop) -> Result
     Ok(Report { elapsed: began.elapsed(), ..report })
 }
 
+/// Whether there are sources, and all have an end.
+fn can_be_replayed(config: &Config) -> Result<(), RunError> {
+    if config.sources.is_empty() {
+        return Err(RunError::NothingToReplay);
+    }
+    match config.sources.iter().find(|source| source.source.is_endless()) {
+        Some(endless) => Err(RunError::Endless(endless.names.name.clone())),
+        None => Ok(()),
+    }
+}
+
 fn replay_in(
     config: &Config,
     reading: FileReading,
     options: &RunOptions,
     stop: &Stop,
 ) -> Result<Report, RunError> {
-    if config.sources.is_empty() {
-        return Err(RunError::NothingToReplay);
-    }
-    if let Some(endless) = config.sources.iter().find(|source| source.source.is_endless()) {
-        return Err(RunError::Endless(endless.names.name.clone()));
-    }
     let mut job = Job::new(config, Arc::new(NoStates), options)?;
     let names = config.source_names();
     let mut clock = CommitClock::new(config.timings(), config.ahead_files(), EventTime::NEVER);

@@ -22,6 +22,7 @@ mod period;
 mod plan;
 mod prints;
 mod sessions;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod timeframe;
@@ -44,7 +45,7 @@ pub use sessions::{Sessions, Stretch};
 pub use timeframe::Timeframe;
 
 use period::period;
-use timeframe::HOUR_SECS;
+use spelling::HOUR_SECS;
 use zone::{aligned, by_wall_clock, in_day, timestamp, within_hour};
 
 /// One bar's interval.

@@ -8,11 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) const HOUR_SECS: u32 = 3_600;
-pub(super) const DAY_SECS: u32 = 86_400;
-const WEEK_SECS: u32 = 7 * DAY_SECS;
-/// 365.2425 days are 31,556,952 s.
-const MONTH_SECS: u32 = 31_556_952 / 12;
+use super::spelling::{self, DAY_SECS, HOUR_SECS, MONTH_SECS, WEEK_SECS, Written};
 
 const DAYS_MOST: u32 = 30;
 const WEEKS_MOST: u32 = 4;
@@ -90,6 +86,24 @@ impl Timeframe {
         }
     }
 
+    /// That of `computed` which `text` names, however it is spelled.
+    ///
+    /// # Errors
+    /// What is wrong with `text`, without it: it is no timeframe, or none of these.
+    pub fn among(text: &str, computed: &[Timeframe]) -> Result<Timeframe, String> {
+        let found = text.parse().ok().filter(|timeframe| computed.contains(timeframe));
+        found.ok_or_else(|| {
+            let mut computed = computed.to_vec();
+            computed.sort_unstable();
+            let listed: Vec<_> = computed.iter().map(Timeframe::to_string).collect();
+            format!(
+                "is not a timeframe that is computed ({}){}",
+                listed.join(", "),
+                did_you_mean(text)
+            )
+        })
+    }
+
     /// Whether days are whole numbers of its bars, or a bar is one day or longer.
     pub fn divides_days(self) -> bool {
         self.0 >= DAY_SECS || DAY_SECS.is_multiple_of(self.0)
@@ -121,37 +135,62 @@ impl Timeframe {
 impl FromStr for Timeframe {
     type Err = String;
 
-    /// Reads `1s`, `5m`, `4h`, `1d`, `2d`, `1w`, `1M` (also `1mo`), `1q`, `1y`.
+    /// Reads `1s`, `5m`, `4h`, `1d`, `2d`, `1w`, `1M`, `1q`, `1y`, and what others write where that can mean one thing
+    /// only: `1min`, `1T`, `M5`, `H1`, `MN1`, `1hour`, `1D`, `PT5M`. `1m` is a minute, and `1M` a month.
+    ///
+    /// ```
+    /// # use market::Timeframe;
+    /// let read = |text: &str| text.parse::<Timeframe>().map(|timeframe| timeframe.to_string());
+    /// assert_eq!(read("M5"), Ok("5m".to_owned()));
+    /// assert_eq!(read("MN1"), read("1M"));
+    /// assert!(read("60").unwrap_err().contains("did you mean 1m (60s) or 1h (60m)?"));
+    /// ```
     fn from_str(text: &str) -> Result<Timeframe, String> {
         let wrong = || {
+            let meant = did_you_mean(text);
             format!(
                 "`{text}` is not a timeframe (possible: whole seconds, minutes or hours below a day, such as 1s, 5m, \
                  45m, 4h; 1d to {DAYS_MOST}d; 1w to {WEEKS_MOST}w; 1M, 2M, 3M, 4M, 6M in months, where M is a month \
-                 and m a minute; 1y)"
+                 and m a minute; 1y){meant}"
             )
         };
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (count, unit) = text.split_at(digits);
-        let count: u32 = count.parse().map_err(|_| wrong())?;
-        let secs = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => HOUR_SECS,
-            "d" => DAY_SECS,
-            "w" => WEEK_SECS,
-            "M" | "mo" => MONTH_SECS,
-            "q" => 3 * MONTH_SECS,
-            "y" => 12 * MONTH_SECS,
-            _ => return Err(wrong()),
-        };
-        let found = count.checked_mul(secs).and_then(Timeframe::from_secs).ok_or_else(wrong)?;
+        let Written { count, unit } = spelling::read(text).ok_or_else(wrong)?;
+        let found = count.checked_mul(unit).and_then(Timeframe::from_secs).ok_or_else(wrong)?;
         match (unit, found.length()) {
             // Seven trading days need not be a week.
-            ("d", Length::Weeks(weeks)) => {
+            (DAY_SECS, Length::Weeks(weeks)) => {
                 Err(format!("`{text}` is not a timeframe (weeks are written {weeks}w)"))
             }
             _ => Ok(found),
         }
+    }
+}
+
+/// What an error adds of what may have been meant by `text`, which is no timeframe.
+fn did_you_mean(text: &str) -> String {
+    match &meant(text)[..] {
+        [] => String::new(),
+        meant => format!("; did you mean {}?", meant.join(" or ")),
+    }
+}
+
+/// What may have been meant by `text`: timeframes, each with what it says.
+fn meant(text: &str) -> Vec<String> {
+    let told = |count: u32, unit: u32, word: &str| {
+        let found = count.checked_mul(unit).and_then(Timeframe::from_secs)?;
+        Some(match found.to_string() {
+            canonical if canonical == format!("{count}{word}") => canonical,
+            canonical => format!("{canonical} ({count}{word})"),
+        })
+    };
+    let text = text.trim();
+    if let Ok(count) = text.parse::<u32>() {
+        return [told(count, 1, "s"), told(count, 60, "m")].into_iter().flatten().collect();
+    }
+    match spelling::read(text) {
+        // Five months divide no year, and MetaTrader's `M` is a minute.
+        Some(Written { count, unit: MONTH_SECS }) => told(count, 60, "m").into_iter().collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -172,5 +211,76 @@ impl fmt::Display for Timeframe {
 impl fmt::Debug for Timeframe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_mean_one_thing_only_is_read() {
+        for (want, texts) in [
+            ("1s", &["1s", "1S", "1sec", "1 second", "S1", "PT1S"][..]),
+            (
+                "1m",
+                &[
+                    "1m", "1min", "1Min", "1MIN", "1 minute", "1T", "M1", "60s", "60 secs", "PT1M",
+                    "minute",
+                ],
+            ),
+            ("5m", &["5m", "5min", "M5", "300s", "5 mins", "PT5M", " 5m "]),
+            ("1h", &["1h", "1H", "H1", "1hour", "1Hour", "60m", "60min", "60T", "hourly", "PT1H"]),
+            ("4h", &["4h", "4H", "H4", "240min", "4hrs"]),
+            ("1d", &["1d", "1D", "D1", "1day", "24h", "D", "daily", "P1D"]),
+            ("1w", &["1w", "1W", "W1", "1week", "W", "weekly", "P1W"]),
+            ("1M", &["1M", "1mo", "1MO", "MN1", "1month", "1Month", "M", "monthly", "P1M"]),
+            ("3M", &["3M", "1q", "1Q", "3 months", "1 quarter", "P3M"]),
+            ("1y", &["1y", "1Y", "12M", "1year", "yearly", "P1Y"]),
+        ] {
+            for text in texts {
+                let read = text.parse::<Timeframe>().map(|timeframe| timeframe.to_string());
+                assert_eq!(read.as_deref(), Ok(want), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_mean_more_is_refused_with_what_may_be_meant() {
+        for (text, want) in [
+            ("60", "did you mean 1m (60s) or 1h (60m)?"),
+            ("1", "did you mean 1s or 1m?"),
+            ("240", "did you mean 4m (240s) or 4h (240m)?"),
+            ("5M", "did you mean 5m?"),
+            ("30M", "did you mean 30m?"),
+            ("7d", "weeks are written 1w"),
+            ("7 days", "weeks are written 1w"),
+            ("m", "possible: "),
+            ("m5", "possible: "),
+            ("1t", "possible: "),
+            ("M+5", "possible: "),
+            ("1.5h", "possible: "),
+            ("-1m", "possible: "),
+            ("0m", "possible: "),
+            ("", "possible: "),
+            ("1m5s", "possible: "),
+            ("99999999999", "possible: "),
+            ("PT1D", "possible: "),
+        ] {
+            let error = text.parse::<Timeframe>().unwrap_err();
+            assert!(error.contains(want), "{text}: {error}");
+            assert!(error.starts_with(&format!("`{text}` is not a timeframe")), "{error}");
+        }
+    }
+
+    #[test]
+    fn among_those_that_are_computed() {
+        let computed = ["1h", "1m"].map(|text| text.parse().unwrap());
+        assert_eq!(Timeframe::among("60min", &computed), Ok(computed[0]));
+        assert_eq!(
+            Timeframe::among("60", &computed).unwrap_err(),
+            "is not a timeframe that is computed (1m, 1h); did you mean 1m (60s) or 1h (60m)?"
+        );
+        assert!(Timeframe::among("5m", &computed).is_err());
     }
 }

@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::timeframe::DAY_SECS;
+use super::spelling::DAY_SECS;
 use super::{Bucket, Timeframe};
 use crate::time::EventTime;
 

@@ -96,6 +96,8 @@ async fn which_numbers() {
         ("from=2024-08-09T12:00:00Z&name=sma20", &["05 sma20.sma 7.25"]),
         ("name=sma20&to=2024-08-09T12:05:00Z", &[]),
         ("tf=1h", &["00 sma20.sma 1"]),
+        ("tf=H1", &["00 sma20.sma 1"]),
+        ("timeframe=60min", &["00 sma20.sma 1"]),
     ] {
         assert_eq!(rows_of(&server, query).await, want, "{query}");
     }

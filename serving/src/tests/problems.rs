@@ -34,9 +34,10 @@ fn server() -> Server {
 async fn bad_queries() {
     let server = server();
     let no_time = "is not an RFC 3339 time such as 2024-08-09T00:00:00.123Z (or a number with its unit, such as 1700000000s)";
-    let cases: [(&str, &str, &str, String, Value); 18] = [
+    let cases: [(&str, &str, &str, String, Value); 19] = [
         ("tf=7x", "tf", "enum", "tf=7x is not a timeframe that is computed (1m, 1h, 4h, 1d)".into(), json!(FRAMES)),
         ("timeframe=5m", "timeframe", "enum", "timeframe=5m is not a timeframe that is computed (1m, 1h, 4h, 1d)".into(), json!(FRAMES)),
+        ("tf=60", "tf", "enum", "tf=60 is not a timeframe that is computed (1m, 1h, 4h, 1d); did you mean 1m (60s) or 1h (60m)?".into(), json!(FRAMES)),
         ("tf=", "tf", "enum", "tf= is not a timeframe that is computed (1m, 1h, 4h, 1d)".into(), json!(FRAMES)),
         ("from=yesterday", "from", "format", format!("from=yesterday {no_time}"), json!(TIMES)),
         ("to=1700000000", "to", "format", format!("to=1700000000 {no_time}"), json!(TIMES)),

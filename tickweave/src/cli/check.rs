@@ -6,10 +6,15 @@ use clap::Args;
 
 use super::{Outcome, print};
 use crate::stderr::say;
-use dataflows::config::{ConfigError, Layers};
+use connectors::SourceError;
+use dataflows::config::{Config, ConfigError, Layers};
 use dataflows::ingest::commit_log::registries;
+use dataflows::run::{RunError, input_faults};
 
-/// Check a configuration and show what it comes to.
+/// Check a configuration and the files that it reads, and show what it comes to.
+///
+/// The files that `run` or `replay` would open are opened, and their first rows read. With `--json`, faults are JSON:
+/// `{"faults": [{"file", "line", "column", "set_by", "key", "message", "suggestion"}]}`.
 ///
 /// Every value is shown with where it came from: a default, a line of the file, or a variable such as
 /// `TICKWEAVE__JOB__WORKERS=3` or `TICKWEAVE__SOURCE__0__PATHS='["a.csv"]'`.
@@ -21,12 +26,22 @@ Examples:
 pub(super) struct Check {
     /// The configuration file.
     config: PathBuf,
+    /// Check the configuration alone, and open no file of data.
+    #[arg(long)]
+    no_files: bool,
 }
 
 impl Check {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
-        let layers = going_on(layers(&self.config)?)?;
-        let config = layers.check()?;
+        let (layers, config) = match self.checked() {
+            Ok(checked) => checked,
+            Err(error) if json => {
+                let faults = serde_json::json!({ "faults": error.faults() });
+                print(&format!("{}\n", serde_json::to_string_pretty(&faults)?))?;
+                return Ok(Outcome::Wrong);
+            }
+            Err(error) => return Err(error.into()),
+        };
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;
             print(&format!("{}\n", serde_json::to_string_pretty(&toml)?))?;
@@ -46,6 +61,40 @@ impl Check {
             );
         }
         Ok(Outcome::Done)
+    }
+}
+
+impl Check {
+    /// The configuration, if it and its files are good.
+    fn checked(&self) -> Result<(Layers, Config), ConfigError> {
+        let layers = going_on(layers(&self.config)?).map_err(|error| ConfigError::Value {
+            place: "state.dir".to_owned(),
+            problem: format!("{error:#}"),
+        })?;
+        let config = layers.check()?;
+        if self.no_files {
+            return Ok((layers, config));
+        }
+        let faults = input_faults(&config).into_iter().map(|(number, fault)| {
+            let place =
+                format!("source[{number}] (name `{}`).paths", config.sources[number].names.name);
+            layers.fault(place, in_words(fault))
+        });
+        let mut faults: Vec<_> = faults.collect();
+        match faults.len() {
+            0 => Ok((layers, config)),
+            1 => Err(faults.remove(0)),
+            _ => Err(ConfigError::Several(faults)),
+        }
+    }
+}
+
+/// What is wrong with a file; the place names its source.
+fn in_words(fault: RunError) -> String {
+    match fault {
+        RunError::Named(SourceError::Config { problem, .. }) => problem,
+        RunError::Source { source, .. } => format!("{:#}", anyhow::Error::new(source)),
+        other => other.to_string(),
     }
 }
 

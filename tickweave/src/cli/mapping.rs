@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use connectors::codecs::CODECS;
-use connectors::files::{FileConfig, scan_scales};
+use connectors::files::{AskedLook, FileConfig, FoundLook, look, scan_scales};
 use market::InstrumentSpec;
 use toml::Value;
 use values::Values;
 
-use dataflows::config::{RawAmount, RawConfig, RawInstrument, RawLimits, RawSource, toml_or_text};
+use dataflows::config::{
+    ConfigError, RawAmount, RawConfig, RawInstrument, RawLimits, RawSource, toml_or_text,
+};
 
 /// How to read the files. Columns are names of the header, numbers from 1, or dotted JSON paths.
 #[derive(Args)]
@@ -40,34 +42,44 @@ pub(super) struct Mapping {
     /// How long the venue goes on until it uses ids again: forever, day, session or week [default: forever].
     #[arg(long)]
     id_period: Option<String>,
-    /// csv or jsonl [default: by the file's ending].
+    /// csv or jsonl [default: by the files' endings].
     #[arg(long)]
     format: Option<String>,
-    /// Separator of CSV columns: one character, or `tab`.
+    /// Separator of CSV columns: one character, or `tab` [default: comma, tab, semicolon or bar, as files have it].
     #[arg(long)]
     delimiter: Option<String>,
     /// The first CSV line is not a header; columns are numbers.
     #[arg(long)]
     no_header: bool,
+    /// CSV lines that begin with this character are no rows; or `none` [default: #, if files begin with such lines].
+    #[arg(long, value_name = "CHARACTER")]
+    comment: Option<String>,
+    /// CSV lines end with a separator, behind which there is no column.
+    #[arg(long)]
+    trailing_delimiter: bool,
     /// Path in a JSON line to the rows in it, if it may hold several: data, events.trades, 2 (the second element of an
     /// array), or $ for the line itself. May be given several times: the first that leads somewhere counts. Columns of
     /// the line itself begin with `$.` then.
     #[arg(long, value_name = "PATH")]
     rows: Vec<String>,
-    /// Column of the time, or of date and time joined by a comma [default: time].
+    /// Column of the time, or of date and time joined by a comma [default: time, or another name that is common in CSV].
     #[arg(long)]
     time: Option<String>,
-    /// Column of the price [default: price].
+    /// Column of the price [default: price, or another name that is common in CSV].
     #[arg(long)]
     price: Option<String>,
-    /// Column of the size [default: size].
+    /// Column of the size [default: size, or another name that is common in CSV].
     #[arg(long)]
     size: Option<String>,
     #[command(flatten)]
     values: Values,
-    /// Column of the symbol, for a template.
+    /// Column of the symbol, for a template [default: a name that is common in CSV].
     #[arg(long)]
     symbol: Option<String>,
+    /// How names of files hold the symbol, for a template: '{symbol}.csv', '{symbol}_trades.csv', '*-{symbol}.csv.gz' or
+    /// '{symbol}/*.csv'.
+    #[arg(long, value_name = "PATTERN", conflicts_with = "symbol")]
+    symbol_from: Option<String>,
     /// Column of the trade id, or up to three joined by commas that are one together; without it every row is a
     /// trade of its own.
     #[arg(long)]
@@ -120,10 +132,12 @@ pub(super) struct Mapping {
 }
 
 /// The flags of columns and forms, none of which goes with a codec.
-const OF_COLUMNS: [&str; 17] = [
+const OF_COLUMNS: [&str; 19] = [
     "format",
     "delimiter",
     "no_header",
+    "comment",
+    "trailing_delimiter",
     "rows",
     "time",
     "price",
@@ -141,8 +155,34 @@ const OF_COLUMNS: [&str; 17] = [
 ];
 
 impl Mapping {
+    /// What there is to be seen of the files of these names in their first lines, and what is not said of it.
+    pub(super) fn look(&self, names: &[String]) -> Result<FoundLook, ConfigError> {
+        let is_csv = match self.format.as_deref() {
+            None => false,
+            Some("csv") => true,
+            Some(_) => return Ok(FoundLook::default()),
+        };
+        if self.codec.is_some() || !self.rows.is_empty() {
+            return Ok(FoundLook::default());
+        }
+        let asked = AskedLook {
+            delimiter: self.delimiter.clone(),
+            comment: self.comment.clone(),
+            no_header: self.no_header,
+            time: self.time.clone(),
+            price: self.price.clone(),
+            size: self.size.clone(),
+            symbol: self.symbol.clone(),
+            needs_symbol: self.symbol_from.is_none()
+                && self.instrument.as_ref().is_some_and(|text| text.contains("{symbol}")),
+            is_csv,
+        };
+        let wrong = |problem| ConfigError::Value { place: "files".to_owned(), problem };
+        Ok(look(Path::new("."), names, &asked).map_err(wrong)?.unwrap_or_default())
+    }
+
     /// A configuration that reads `paths` so, from where the process runs.
-    pub(super) fn configuration(&self, paths: &[PathBuf]) -> RawConfig {
+    pub(super) fn configuration(&self, paths: &[PathBuf], found: &FoundLook) -> RawConfig {
         let mut rest: BTreeMap<String, Value> = BTreeMap::new();
         let paths = paths.iter().map(|path| Value::from(path.display().to_string())).collect();
         rest.insert("paths".to_owned(), Value::Array(paths));
@@ -155,13 +195,18 @@ impl Mapping {
         ] {
             rest.extend(text.map(|text| (key.to_owned(), Value::from(text))));
         }
+        let symbol_from = self.symbol_from.as_deref().map(|pattern| match pattern {
+            whole if whole.starts_with("file:") => whole.to_owned(),
+            pattern => format!("file:{pattern}"),
+        });
+        rest.extend(symbol_from.map(|from| ("symbol_from".to_owned(), Value::from(from))));
         rest.extend(self.contiguous_ids.map(|is| ("contiguous_ids".to_owned(), Value::from(is))));
         match &self.codec {
             Some(codec) => {
                 rest.insert("codec".to_owned(), Value::from(codec.as_str()));
                 rest.insert("options".to_owned(), Value::Table(options(&self.option)));
             }
-            None => self.columns(&mut rest),
+            None => self.columns(found, &mut rest),
         }
 
         let source = RawSource {
@@ -214,18 +259,33 @@ impl Mapping {
     }
 
     /// Columns, units and filter, column by column.
-    fn columns(&self, rest: &mut BTreeMap<String, Value>) {
+    fn columns(&self, found: &FoundLook, rest: &mut BTreeMap<String, Value>) {
         let mut csv = toml::Table::new();
-        csv.extend(self.delimiter.clone().map(|text| ("delimiter".to_owned(), Value::from(text))));
+        for (key, said, found) in [
+            ("delimiter", &self.delimiter, &found.delimiter),
+            ("comment", &self.comment, &found.comment),
+        ] {
+            let text = said.as_ref().or(found.as_ref());
+            csv.extend(text.map(|text| (key.to_owned(), Value::from(text.as_str()))));
+        }
         if self.no_header {
             csv.insert("header".to_owned(), Value::from(false));
         }
+        if self.trailing_delimiter {
+            csv.insert("trailing_delimiter".to_owned(), Value::from(true));
+        }
         rest.insert("csv".to_owned(), Value::Table(csv));
 
+        let named = |key| found.columns.iter().find(|(of, _)| *of == key).map(|(_, name)| &**name);
+        let one =
+            |said: &Option<String>, key| said.clone().or_else(|| named(key).map(str::to_owned));
+        let time = one(&self.time, "time");
+        let (price, size) = (one(&self.price, "price"), one(&self.size, "size"));
+        let symbol = one(&self.symbol, "symbol");
         let columns = [
-            ("price", self.price.as_deref().or(Some("price"))),
-            ("size", self.size.as_deref().or(Some("size"))),
-            ("symbol", self.symbol.as_deref()),
+            ("price", price.as_deref().or(Some("price"))),
+            ("size", size.as_deref().or(Some("size"))),
+            ("symbol", symbol.as_deref()),
             ("sequence", self.sequence.as_deref()),
             ("side", self.side.as_deref()),
             ("maker", self.maker.as_deref()),
@@ -238,7 +298,7 @@ impl Mapping {
             column.map(|column| (field.to_owned(), Value::from(column)))
         });
         let mut columns: toml::Table = columns.collect();
-        columns.insert("time".to_owned(), several(self.time.as_deref().unwrap_or("time")));
+        columns.insert("time".to_owned(), several(time.as_deref().unwrap_or("time")));
         columns.extend(self.id.as_deref().map(|id| ("id".to_owned(), several(id))));
         rest.insert("columns".to_owned(), Value::Table(columns));
 

@@ -99,6 +99,8 @@ pub(crate) enum Outcome {
     Undelivered,
     /// The recording is not whole, or has stopped the run.
     Unrecorded,
+    /// A configuration is wrong, which was printed.
+    Wrong,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -141,6 +143,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Refused) => ExitCode::from(4),
         Ok(Outcome::Undelivered) => ExitCode::from(5),
         Ok(Outcome::Unrecorded) => ExitCode::from(6),
+        Ok(Outcome::Wrong) => ExitCode::from(2),
         Err(error) => {
             problem!("{error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })

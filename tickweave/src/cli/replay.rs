@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use connectors::paths::is_pattern;
+use connectors::paths::{is_pattern, names_of_files};
 use operators::NoStates;
 
 use super::check::layers;
@@ -15,6 +15,7 @@ use super::report::{fails_by_recording, fails_by_refusals, print_report};
 use super::results::ResultFlags;
 use super::{Outcome, signals};
 use crate::descriptors;
+use crate::stderr::say;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
 use dataflows::ingest::Stop;
 use dataflows::ingest::recording::Recording;
@@ -67,7 +68,10 @@ pub(super) struct Replay {
     /// Record the run to FILE, which must not exist.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Exit with 0 also if more of the input was refused than `job.refused_share` allows.
+    /// Replay files also if nearly all of their first 1,000 rows are refused, of at least 20.
+    #[arg(long)]
+    keep_going: bool,
+    /// Keep going, and exit with 0 also if more of the input was refused than `job.refused_share` allows.
     #[arg(long)]
     lenient: bool,
     /// How to show progress [default: bar on a terminal, else plain; none with --json].
@@ -84,13 +88,14 @@ impl Replay {
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
-        let Replay { indicators, max_instruments, results, progress, .. } = self;
+        let Replay { indicators, max_instruments, results, progress, keep_going, .. } = self;
         let form = if json { ProgressForm::None } else { ProgressForm::fitting() };
         let shown = ProgressDisplay::new(progress.unwrap_or(form));
         let on_start = shown.on_start();
         let mut options =
             RunOptions { record, force, digest, speed, on_start, ..RunOptions::default() };
         options.summary = !json;
+        options.keep_going = keep_going || lenient;
         let flags = |layers: Layers| {
             layers
                 .flag("job.workers", "--workers", workers)?
@@ -168,7 +173,18 @@ fn mapped(
     max_instruments: Option<usize>,
 ) -> Result<Layers, ConfigError> {
     const FLAGS: &str = "flags of how to read files";
-    let RawConfig { source, mut instrument, .. } = mapping.configuration(paths);
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    // What names no file is refused when the configuration is checked.
+    let names = names_of_files(&names, Path::new(".")).unwrap_or_default();
+    let look = mapping.look(&names)?;
+    if let Some(told) = look.told() {
+        let of = match &names[..] {
+            [one] => one.clone(),
+            names => format!("{} files", names.len()),
+        };
+        say!("{of}: read as if by {told}");
+    }
+    let RawConfig { source, mut instrument, .. } = mapping.configuration(paths, &look);
     let layers = Layers::defaults(Path::new(".")).environment(std::env::vars_os())?;
     let mut found = mapping.scanned(&source, max_instruments);
     found.append(&mut instrument);

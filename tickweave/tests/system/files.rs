@@ -2,3 +2,4 @@
 
 mod followed;
 mod found;
+mod looked;

@@ -61,7 +61,10 @@ fn bad_rows_say_what_is_wrong() {
             "2 bad_field: column \"u\": \"volume+\" is not a set of updates (all, none, or volume, high_low, open_close joined by +)",
         ),
         ("1,2,3,A,5", "2 malformed: 7 fields expected, 5 found"),
-        ("1,2,3,A,5,b,,", "2 malformed: 7 fields expected, 8 found"),
+        (
+            "1,2,3,A,5,b,,",
+            "2 malformed: 7 fields expected, 8 found, the last of them empty; `csv.trailing_delimiter` (--trailing-delimiter) says that lines end with a delimiter",
+        ),
         ("1,2,3,A,5,\"b,", "2 malformed: a quote is opened and not closed"),
         ("1,2,3,A,5,\"b\",", "2 1970-01-01T00:00:00.001Z 2 3 buy"),
     ] {

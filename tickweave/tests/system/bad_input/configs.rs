@@ -107,6 +107,7 @@ fn a_good_configuration_is_shown_with_its_defaults_and_is_itself_good() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("job.toml"), SOURCE).unwrap();
+    fs::write(folder.join("t.csv"), "time,symbol,price,size\n").unwrap();
     let ran = tickweave(folder, &["check", "job.toml"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     fs::write(folder.join("shown.toml"), &ran.out).unwrap();
@@ -118,4 +119,64 @@ fn a_good_configuration_is_shown_with_its_defaults_and_is_itself_good() {
     assert_eq!(values(&again.out), values(&ran.out), "{again:?}");
     let json = tickweave(folder, &["check", "job.toml", "--json"]).json();
     assert_eq!(json["job"]["workers"].as_u64(), Some(1));
+}
+
+/// What `run` and `replay` would only find when they open the files, `check` finds as well.
+#[test]
+fn files_that_a_configuration_reads_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let other = SOURCE.replace("\"a\"", "\"b\"").replace("t.csv", "u.csv");
+    fs::write(folder.join("job.toml"), format!("{SOURCE}{other}")).unwrap();
+    fs::write(folder.join("t.csv"), "time,symbol,price\n").unwrap();
+    let both = [
+        "2 faults:",
+        "job.toml:5:9: source[0] (name `a`).paths: t.csv: there is no column \"size\" (there are: time, symbol, price)",
+        "job.toml:12:9: source[1] (name `b`).paths: cannot open u.csv: No such file",
+    ];
+    tickweave(folder, &["check", "job.toml"]).failed(2, &both);
+    assert_eq!(tickweave(folder, &["check", "job.toml", "--no-files"]).code, Some(0));
+    tickweave(folder, &["replay", "job.toml"]).failed(2, &["there is no column \"size\""]);
+
+    let rows = "1767607200000,A,1,1\n".repeat(30);
+    fs::write(folder.join("t.csv"), format!("time,symbol,price,size\n{rows}")).unwrap();
+    fs::write(folder.join("u.csv"), "time,symbol,price,size\n").unwrap();
+    let refused = ["(name `a`).paths: t.csv: 30 of the first 30 rows are refused", "--time-unit"];
+    tickweave(folder, &["check", "job.toml"]).failed(2, &refused);
+    fs::write(folder.join("t.csv"), "time,symbol,price,size\n2026-01-05T10:00:00Z,A,1,1\n")
+        .unwrap();
+    assert_eq!(tickweave(folder, &["check", "job.toml"]).code, Some(0));
+}
+
+#[test]
+fn faults_are_json_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let faults = |text: &str| {
+        fs::write(folder.join("job.toml"), text).unwrap();
+        let ran = tickweave(folder, &["check", "job.toml", "--json"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.is_empty(), "{ran:?}");
+        let mut json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        json["faults"].take()
+    };
+    let found = faults(&format!("[job]\nworkerz = 2\nworkers = 0\n{SOURCE}"));
+    let both = found.as_array().unwrap();
+    assert_eq!(both.len(), 2, "{found}");
+    let of_key = |key: &str| both.iter().find(|fault| fault["key"] == key).unwrap();
+    let typo = of_key("job.workerz");
+    assert_eq!(typo["file"], "job.toml");
+    assert_eq!((&typo["line"], &typo["column"]), (&2.into(), &11.into()), "{typo}");
+    assert_eq!(typo["suggestion"], "workers");
+    assert!(of_key("job.workers")["message"].as_str().unwrap().starts_with("0 is not between 1"));
+    assert_eq!(of_key("job.workers")["suggestion"], serde_json::Value::Null);
+
+    let found = faults("[job\n");
+    assert_eq!((&found[0]["file"], &found[0]["line"]), (&"job.toml".into(), &1.into()), "{found}");
+    let found = faults(SOURCE);
+    assert_eq!(
+        (&found[0]["line"], &found[0]["key"]),
+        (&5.into(), &"source[0] (name `a`).paths".into())
+    );
+    assert!(found[0]["message"].as_str().unwrap().starts_with("cannot open t.csv: No such file"));
 }

@@ -24,7 +24,7 @@ path = "all/{view}.ndjson"
 name = "some"
 kind = "file"
 views = ["candles"]
-where = { symbol = ["sim:S001", "sim:S002"], timeframe = "1m" }
+where = { symbol = ["sim:S001", "sim:S002"], timeframe = "1min" }
 every = "200ms"
 path = "some.ndjson"
 numbers = "string"
@@ -204,6 +204,7 @@ fn errors_of_sinks_are_reported_before_a_run() {
             "where = { timeframe = \"7m\" }\npath",
             "`7m` is not a timeframe that is computed",
         ),
+        ("path", "where = { timeframe = \"60\" }\npath", "did you mean 1m (60s) or 1h (60m)?"),
         ("path", "where = { state = 1.5 }\npath", "neither a text nor a list of texts"),
         ("name = \"s\"\n", "", "a sink needs a `name`"),
     ] {

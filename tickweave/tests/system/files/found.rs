@@ -107,3 +107,54 @@ fn a_folder_of_many_files_is_read() {
     let summary: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(summary["accepted"], 600);
 }
+
+/// Files per symbol without a column of symbols are one replay.
+#[test]
+fn names_of_files_hold_their_symbols() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("data")).unwrap();
+    for (number, symbol) in (1..).zip(["BTC-USD", "ETH", "SOL"]) {
+        let text = format!("time,price,size\n2026-01-05T10:00:00Z,{number},1\n");
+        fs::write(folder.join(format!("data/{symbol}_trades.csv")), text).unwrap();
+    }
+    let flags = ["--instrument", "v:{symbol}", "--timeframes", "1m", "--out", "out", "--json"];
+    let replay = |path: &str, pattern: &str| {
+        tickweave(folder, &[&["replay", path, "--symbol-from", pattern][..], &flags].concat())
+    };
+    let closes = || {
+        let text = fs::read_to_string(folder.join("out/candles.csv")).unwrap();
+        let row = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            format!("{} {}", fields[0], fields[6])
+        };
+        text.lines().skip(1).map(row).collect::<Vec<_>>().join(", ")
+    };
+    for path in ["data", "data/", "data/*.csv"] {
+        assert_eq!(replay(path, "{symbol}_trades.csv").json()["accepted"], 3);
+        assert_eq!(closes(), "v:BTC-USD 1, v:ETH 2, v:SOL 3", "{path}");
+    }
+    replay("data", "{symbol}.csv.xz")
+        .failed(2, &["the name of \"data/BTC-USD_trades.csv\" is not like"]);
+    replay("data", "*{symbol}_trades.csv").failed(2, &["may be "]);
+    replay("data/*.gz", "{symbol}.csv").failed(2, &["no file matches \"data/*.gz\""]);
+
+    // A configuration says the same by its key.
+    let text = "[job]\nindicators = []\ntimeframes = [\"1m\"]\n[[source]]\nname = \"f\"\nkind = \"file\"\n\
+        paths = [\"data\"]\ninstrument = \"v:{symbol}\"\nsymbol_from = \"file:{symbol}_trades.csv\"\n\
+        columns = { time = \"time\", price = \"price\", size = \"size\" }\n";
+    fs::write(folder.join("job.toml"), text).unwrap();
+    assert_eq!(
+        tickweave(folder, &["replay", "job.toml", "--out", "out", "--json"]).json()["accepted"],
+        3
+    );
+    assert_eq!(closes(), "v:BTC-USD 1, v:ETH 2, v:SOL 3");
+    for (from, to, want) in [
+        ("v:{symbol}", "v:A", "`symbol_from` is of no use"),
+        ("file:", "", "of files write \"file:{symbol}.csv\""),
+        ("size\" }", "size\", symbol = \"s\" }", "both say where the symbol is"),
+    ] {
+        fs::write(folder.join("job.toml"), text.replace(from, to)).unwrap();
+        tickweave(folder, &["check", "job.toml"]).failed(2, &[want]);
+    }
+}
