@@ -7,7 +7,8 @@ use crate::contract::InstrumentSpec;
 use crate::id::{InstrumentId, Origin, TradeId};
 use crate::price::Price;
 use crate::time::EventTime;
-use crate::trade::{Side, Trade, Updates};
+use crate::trade::{Side, Trade};
+use crate::updates::Updates;
 
 /// Names a bar: instrument, timeframe and when it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -30,6 +30,7 @@ pub mod rejection;
 pub mod scopes;
 pub mod time;
 pub mod trade;
+pub mod updates;
 pub mod wall;
 mod zone_clock;
 
@@ -63,6 +64,7 @@ pub use registry::{
 pub use rejection::{Rejection, RejectionReason};
 pub use scopes::{IdScopeError, IdScopes};
 pub use time::{Commit, EventTime, Generation, Span, TimeError, TimeUnit};
-pub use trade::{Event, Record, Side, Trade, TradeRef, Updates};
+pub use trade::{Event, Record, Side, Trade, TradeRef};
+pub use updates::{SessionPrint, Updates};
 pub use wall::WallDay;
 pub use zone_clock::{AmbiguousTime, TimeForms, WallError, WallTime, ZoneClock};

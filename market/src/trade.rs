@@ -12,6 +12,7 @@ use crate::contract::InstrumentSpec;
 use crate::id::{IdScope, InstrumentId, Origin, TradeId};
 use crate::price::{Price, Quantity};
 use crate::time::EventTime;
+use crate::updates::Updates;
 
 /// Who took liquidity.
 #[derive(
@@ -26,10 +27,6 @@ pub enum Side {
     /// A seller hit a bid.
     Sell,
 }
-
-/// Which parts of a candle a trade may update; sale conditions decide it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Updates(u8);
 
 /// One trade as a venue reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,7 +52,7 @@ pub struct Trade {
     pub quantity: Quantity,
     /// Aggressor.
     pub side: Side,
-    /// What it may change in a candle.
+    /// What it may change in a candle, and of which session.
     pub updates: Updates,
 }
 
@@ -112,45 +109,6 @@ impl Side {
             Side::Sell => "sell",
             Side::Unknown => "unknown",
         }
-    }
-}
-
-impl Updates {
-    /// Nothing: the print is known, and a cancel of it too, but no candle shows it.
-    pub const NONE: Updates = Updates(0);
-    /// Volume, notional and trade count.
-    pub const VOLUME: Updates = Updates(1);
-    /// High and low.
-    pub const HIGH_LOW: Updates = Updates(2);
-    /// Open and close.
-    pub const OPEN_CLOSE: Updates = Updates(4);
-    /// Everything: a regular trade.
-    pub const ALL: Updates = Updates(7);
-
-    /// The parts as the lowest three bits.
-    pub const fn bits(self) -> u8 {
-        self.0 & Updates::ALL.0
-    }
-
-    /// The parts that [`Self::bits`] gave; higher bits mean nothing.
-    pub const fn of_bits(bits: u8) -> Updates {
-        Updates(bits & Updates::ALL.0)
-    }
-
-    /// Both sets of parts.
-    pub const fn and(self, other: Updates) -> Updates {
-        Updates(self.0 | other.0)
-    }
-
-    /// The parts that both sets have.
-    #[must_use]
-    pub const fn common(self, other: Updates) -> Updates {
-        Updates(self.0 & other.0)
-    }
-
-    /// Whether all of `parts` are among these.
-    pub const fn has(self, parts: Updates) -> bool {
-        self.0 & parts.0 == parts.0
     }
 }
 
@@ -226,17 +184,5 @@ impl Event {
             Event::New(trade) | Event::Correct { with: trade, .. } => Some(trade.time),
             Event::Cancel { time, .. } => *time,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_candle() {
-        let official_close = Updates::HIGH_LOW.and(Updates::OPEN_CLOSE);
-        assert!(Updates::ALL.has(official_close) && !official_close.has(Updates::VOLUME));
-        assert!(!Updates::NONE.has(Updates::OPEN_CLOSE));
     }
 }

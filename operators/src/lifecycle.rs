@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use market::{Bar, BarState, Candle, CandleKey, Cause, Commit, EventTime, Revision};
+use market::{Bar, BarState, Calendar, Candle, CandleKey, Cause, Commit, EventTime, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{AuditEvent, BarChange, LedgerOut};
@@ -30,17 +30,26 @@ enum Phase {
 
 /// What time has done to an instrument: the things by which a bar with end `e` is judged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub(crate) struct Now<'a> {
     pub(crate) commit: Commit,
     /// A bar is final if its end is at or before this.
     pub(crate) watermark: EventTime,
     /// A bar is provisional if its end is at or before this.
     pub(crate) seen: EventTime,
-    /// A bar that opens before this lacks what its sources reported before they were read.
+    /// A bar whose first print may be before this lacks what its sources reported before they were read.
     pub(crate) whole_from: EventTime,
+    /// The instrument's.
+    pub(crate) calendar: &'a Calendar,
 }
 
-impl Now {
+impl Now<'_> {
+    fn is_partial(&self, open: EventTime) -> bool {
+        // Most bars open long after that, so that the calendar need not be asked.
+        let grace = self.calendar.close_grace().as_nanos();
+        open.0.saturating_sub(grace) < self.whole_from.0
+            && self.calendar.first_print(open) < self.whole_from
+    }
+
     fn phase(&self, end: EventTime) -> Phase {
         if end <= self.watermark {
             Phase::Final
@@ -73,14 +82,14 @@ impl History {
         end: EventTime,
         values: Option<&Bar>,
         cause: Option<Cause>,
-        now: Now,
+        now: Now<'_>,
         out: &mut Vec<LedgerOut>,
     ) {
         self.phase = self.phase.max(now.phase(end)); // a final bar stays final
         let values = values.map(Bar::shown);
         let values = values.as_ref();
         if values.is_some() {
-            self.partial.get_or_insert(key.open_time < now.whole_from);
+            self.partial.get_or_insert_with(|| now.is_partial(key.open_time));
         }
         let values_before = self.shown.as_ref().map(|candle| &candle.bar);
         let cause = cause.filter(|_| values != values_before);
@@ -139,7 +148,7 @@ impl<K: Ord + Copy> Waiting<K> {
     }
 
     /// Takes every bar whose phase changes.
-    pub(crate) fn advance(&mut self, now: Now, mut changed: impl FnMut(K)) {
+    pub(crate) fn advance(&mut self, now: Now<'_>, mut changed: impl FnMut(K)) {
         let passed = |bars: &mut BTreeSet<(EventTime, K)>, time: EventTime| {
             let first = bars.first().copied().filter(|(end, _)| *end <= time);
             if let Some(first) = first {

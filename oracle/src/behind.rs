@@ -7,6 +7,7 @@ use market::{
 };
 
 use crate::history::History;
+use crate::prints::counted;
 use crate::set::Joined;
 use crate::values;
 
@@ -88,6 +89,7 @@ fn contributions<'a>(
 ) -> BTreeMap<CandleKey, Vec<Bar>> {
     let mut all: BTreeMap<CandleKey, Vec<Bar>> = BTreeMap::new();
     for trade in trades.into_iter().filter_map(Joined::survivor) {
+        let trade = counted(&trade, &history.calendars);
         let (key, bucket) = values::place(&trade, history.timeframes[0], &history.calendars);
         if let Some(bar) = values::bar(&[trade], bucket) {
             all.entry(key).or_default().push(bar);

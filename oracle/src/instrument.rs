@@ -11,6 +11,7 @@ use crate::behind::{causes, conflicts, strongest};
 use crate::gaps::KnownIds;
 use crate::history::{History, Output};
 use crate::outliers::outliers;
+use crate::prints::{counted, reaches_back_to};
 use crate::revise::{Bars, Revisions, changes};
 use crate::set::{Joined, joined};
 use crate::values;
@@ -126,7 +127,8 @@ impl InstrumentFold {
         let calendar = history.calendars.get(self.calendar);
         for trade in joined(&self.live) {
             // None of a cancel whose time is not known yet: then the latest one is not either.
-            let times: Option<Vec<_>> = trade.records.iter().map(|r| self.time_of(r)).collect();
+            let times: Option<Vec<_>> =
+                trade.records.iter().map(|r| self.kept_for(history, r)).collect();
             let latest = times.and_then(|times| times.into_iter().max());
             let gone = latest.is_some_and(|latest| calendar.bucket(base, latest).end <= limit);
             if gone {
@@ -134,6 +136,17 @@ impl InstrumentFold {
                 self.live.retain(|record| !trade.records.contains(record));
             }
         }
+    }
+
+    /// The later of the event time of a record and of the time at which its trade counts.
+    fn kept_for(&self, history: &History, record: &Record) -> Option<EventTime> {
+        let counts = match &record.event {
+            Event::New(trade) | Event::Correct { with: trade, .. } => {
+                Some(counted(trade, &history.calendars).time)
+            }
+            Event::Cancel { .. } => None,
+        };
+        self.time_of(record).map(|time| counts.map_or(time, |counts| counts.max(time)))
     }
 
     /// The event time of a record; for a cancel without time, what was seen at the end of its commit
@@ -251,11 +264,14 @@ impl InstrumentFold {
     ) {
         let base = history.timeframes[0];
         let bars = values::bars(&self.shown(), base, &history.calendars);
+        let calendar = history.calendars.get(self.calendar);
+        let first_print = |open| reaches_back_to(calendar, open);
         let causes = causes(history, &joined(before), &joined(&self.live), accepted);
         let times = (self.watermark.value, self.watermark.whole_from(&history.read_from));
-        let (rows, behind) = self.revisions.revise(commit, times, &self.bars, &bars, |key| {
-            strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
-        });
+        let (rows, behind) =
+            self.revisions.revise(commit, times, (&self.bars, &bars), first_print, |key| {
+                strongest(causes.iter().filter(|(k, _)| k == key).map(|(_, c)| *c))
+            });
         self.round.causes.extend(behind);
         output.revisions.extend(rows);
         self.candles = self.revisions.candles(&bars, self.watermark.value, self.seen());
@@ -287,15 +303,17 @@ impl InstrumentFold {
         let changed = changes(&round.base, &self.bars);
         let differs = |key: &CandleKey| changed.iter().any(|(changed, ..)| changed == key);
         let calendar = history.calendars.get(self.calendar);
+        let first_print = |open| reaches_back_to(calendar, open);
         let under = |small: &CandleKey, large: &CandleKey| {
             calendar.bucket(large.timeframe, small.open_time).open == large.open_time
         };
         let times = (round.watermark.value, round.watermark.whole_from(&history.read_from));
-        let (rows, _) = round.revisions.revise(commit, times, &round.bars, &bars, |large| {
-            let causes = round.causes.iter();
-            let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
-            strongest(behind.map(|(_, cause)| *cause))
-        });
+        let (rows, _) =
+            round.revisions.revise(commit, times, (&round.bars, &bars), first_print, |large| {
+                let causes = round.causes.iter();
+                let behind = causes.filter(|(key, _)| under(key, large) && differs(key));
+                strongest(behind.map(|(_, cause)| *cause))
+            });
         output.revisions.extend(rows);
         round.candles = round.revisions.candles(&bars, round.watermark.value, newest);
         round.causes.clear();

@@ -8,10 +8,11 @@
 //! * [`gaps`]: holes in ids;
 //! * [`outliers`]: which prices are far away from recent ones;
 //! * [`sessions`]: trading days and bars of two markets, minute by minute;
+//! * [`prints`]: when prints count that are of another session than their time;
 //! * [`portfolio`]: positions, portfolios, drift, edges and risk, with random input of its own;
 //! * [`random`]: inputs for candles and logs, from a seed.
 //!
-//! Reading order: [`values`] → [`set`] → [`gaps`] → [`outliers`] → [`commits`] → [`random`]; [`portfolio`].
+//! Reading order: [`prints`] → [`values`] → [`set`] → [`gaps`] → [`outliers`] → [`commits`] → [`random`]; [`portfolio`].
 
 mod behind;
 pub mod commits;
@@ -20,6 +21,7 @@ mod history;
 mod instrument;
 pub mod outliers;
 pub mod portfolio;
+pub mod prints;
 mod prng;
 pub mod random;
 mod revise;

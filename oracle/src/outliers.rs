@@ -4,6 +4,7 @@ use market::{CauseKind, Commit, EventTime, Outlier, Price, Trade, Updates};
 
 use crate::behind::content;
 use crate::history::History;
+use crate::prints::counted;
 use crate::revise::Bars;
 use crate::set::Joined;
 use crate::values;
@@ -25,7 +26,8 @@ pub(crate) fn outliers(
         else {
             continue;
         };
-        let (key, _) = values::place(&survivor, history.timeframes[0], &history.calendars);
+        let counted = counted(&survivor, &history.calendars);
+        let (key, _) = values::place(&counted, history.timeframes[0], &history.calendars);
         let window = window(history.far.bars, bars, key.open_time);
         let Some((median, deviation)) = far_from(&history.far, &window, survivor.price) else {
             continue;

@@ -17,17 +17,17 @@ pub(crate) struct Revisions {
 
 impl Revisions {
     /// Revises every bar that differs and whose end the watermark has reached; its cause is
-    /// `cause(key)`. Beside the revisions it gives the causes of all that differ so, partial bars included.
+    /// `cause(key)`. A bar holds prints from `first_print` of its first instant on. Beside the revisions it gives the causes of all that differ so, partial bars included.
     pub(crate) fn revise(
         &mut self,
         commit: Commit,
         (watermark, whole_from): (EventTime, EventTime),
-        before: &Bars,
-        after: &Bars,
+        (before, after): (&Bars, &Bars),
+        first_print: impl Fn(EventTime) -> EventTime,
         cause: impl Fn(&CandleKey) -> Option<Cause>,
     ) -> (Vec<Revision>, Vec<(CandleKey, Cause)>) {
         for key in after.keys() {
-            self.partial.entry(*key).or_insert(key.open_time < whole_from);
+            self.partial.entry(*key).or_insert_with(|| first_print(key.open_time) < whole_from);
         }
         let (mut rows, mut causes) = (Vec::new(), Vec::new());
         for (key, before, after) in changes(before, after) {

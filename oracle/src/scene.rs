@@ -1,6 +1,9 @@
 //! The configuration of a random script: of which shape it is, and where and when it plays.
 
-use market::{Calendar, Calendars, EventTime, SourceId, Span, Timeframe};
+use market::{
+    Calendar, Calendars, EventTime, Holidays, SessionKind, SessionRule, Sessions, SourceId, Span,
+    Timeframe,
+};
 
 use crate::history::{Far, History};
 use crate::prng::Prng;
@@ -60,7 +63,9 @@ impl Scene {
         let base = i64::from(timeframes[0]) * SECOND;
         let new_york = Calendar::named("America/New_York").ok();
         let new_york = new_york.filter(|_| start == FORWARD || start == BACK || prng.percent(50));
-        let calendars: Vec<Calendar> = [Calendar::UTC].into_iter().chain(new_york).collect();
+        let sessions = sessions(prng.clone());
+        let calendars: Vec<Calendar> =
+            [Calendar::UTC].into_iter().chain(new_york).chain(sessions).collect();
         let count = calendars.len() as u8;
         let (reject_after, correction_horizon) = horizons(prng, shape, base, step);
         // In some scripts so few that gaps are merged; then they depend on commits.
@@ -85,6 +90,27 @@ impl Scene {
             calendars: count,
         }
     }
+}
+
+/// A market with sessions on every day, several of which end within each script, one whose prints come late. Drawn by a
+/// generator of its own.
+fn sessions(mut prng: Prng) -> Option<Calendar> {
+    let rule = |(kind, opens, closes): (SessionKind, &str, &str)| -> Result<SessionRule, String> {
+        let (opens, closes) = (opens.parse()?, closes.parse()?);
+        Ok(SessionRule { days: "mon-sun".parse()?, kind, opens, closes })
+    };
+    let rules = [
+        (SessionKind::Extended, "04:00", "05:30"),
+        (SessionKind::Regular, "05:30", "06:15"),
+        (SessionKind::Extended, "06:15", "06:40"),
+        (SessionKind::Regular, "06:40", "07:00"),
+        (SessionKind::Extended, "07:00", "09:00"),
+        (SessionKind::Regular, "14:00", "20:00"),
+    ];
+    let rules = rules.into_iter().map(rule).collect::<Result<Vec<_>, _>>().ok()?;
+    let sessions = Sessions::new("late prints", "UTC", &rules, Holidays::default()).ok()?;
+    let grace = Span::secs(prng.pick(&[0, 10, 20, 600, 3_600, 3_600]));
+    Some(Calendar::with_sessions(sessions.with_close_grace(grace).ok()?))
 }
 
 /// In some scripts one of the sources is that of clients. Drawn by a generator of its own, so that scripts are otherwise

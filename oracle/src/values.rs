@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use market::{Bar, Bucket, Calendars, CandleKey, OrderKey, Side, Timeframe, Trade, Updates};
 
+use crate::prints::counted;
+
 /// The bars of one timeframe in which any of `trades` shows.
 ///
 /// All trades of one instrument must carry the same spec.
@@ -14,7 +16,8 @@ pub fn bars(
     timeframe: Timeframe,
     calendars: &Calendars,
 ) -> BTreeMap<CandleKey, Bar> {
-    bars_placed(trades, |trade| place(trade, timeframe, calendars))
+    let trades: Vec<Trade> = trades.iter().map(|trade| counted(trade, calendars)).collect();
+    bars_placed(&trades, |trade| place(trade, timeframe, calendars))
 }
 
 /// The same, where `place` gives the bar that holds a trade.
@@ -34,20 +37,21 @@ pub fn bars_placed(
         .collect()
 }
 
-/// The bar of `timeframe` whose interval holds the event time of `trade`.
+/// The bar of `timeframe` whose interval holds the time of `trade`, which is that at which it counts.
 pub fn place(trade: &Trade, timeframe: Timeframe, calendars: &Calendars) -> (CandleKey, Bucket) {
     let bucket = calendars.get(trade.spec.calendar).bucket(timeframe, trade.time);
     let key = CandleKey { instrument: trade.instrument, timeframe, open_time: bucket.open };
     (key, bucket)
 }
 
-/// The values of the bar that holds exactly `trades`, with the places of its first and last one; none if no trade shows
+/// The values of the bar that holds exactly `trades`, at the times at which they count, with the places of its first and last one; none if no trade shows
 /// in it.
 pub fn bar(trades: &[Trade], bucket: Bucket) -> Option<Bar> {
     let mut trades = trades.to_vec();
     trades.sort_by_key(|t| (t.time, t.sequence, t.id.integer(), t.price));
     let spec = trades.first()?.spec;
-    if trades.iter().all(|t| t.updates == Updates::NONE) {
+    let parts = [Updates::VOLUME, Updates::HIGH_LOW, Updates::OPEN_CLOSE];
+    if trades.iter().all(|t| parts.iter().all(|part| !t.updates.has(*part))) {
         return None;
     }
 

@@ -1,24 +1,27 @@
 //! A frontier as clients see it.
 
+use market::Generation;
+use rows::Frontier;
 use serde::Serialize;
 
-use rows::Frontier;
-
-/// A frontier in JSON.
+/// A frontier in JSON: commits are counted within one run of the process, so the run stands beside the commit.
 #[derive(Serialize)]
 pub(super) struct FrontierJson {
+    pub(super) run: String,
     pub(super) commit: Option<u64>,
     pub(super) at: String,
 }
 
 /// A frontier as a JSON value.
-pub(super) fn frontier_json(frontier: Frontier) -> serde_json::Value {
-    let FrontierJson { commit, at } = frontier.into();
-    serde_json::json!({ "commit": commit, "at": at })
+pub(super) fn frontier_json(run: Generation, frontier: Frontier) -> serde_json::Value {
+    let FrontierJson { run, commit, at } = FrontierJson::of(run, frontier);
+    serde_json::json!({ "run": run, "commit": commit, "at": at })
 }
 
-impl From<Frontier> for FrontierJson {
-    fn from(frontier: Frontier) -> FrontierJson {
-        FrontierJson { commit: frontier.commit.map(|commit| commit.0), at: frontier.at.rfc3339() }
+impl FrontierJson {
+    /// The frontier of a run.
+    pub(super) fn of(run: Generation, frontier: Frontier) -> FrontierJson {
+        let commit = frontier.commit.map(|commit| commit.0);
+        FrontierJson { run: run.to_string(), commit, at: frontier.at.rfc3339() }
     }
 }

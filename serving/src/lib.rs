@@ -38,7 +38,7 @@ mod write_timeout;
 use std::sync::Arc;
 use std::time::Instant;
 
-use market::{Calendars, Catalog, Timeframe};
+use market::{Calendars, Catalog, Generation, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use node_api::{Health, HttpAccess, MetricsText};
@@ -91,8 +91,8 @@ pub struct Context {
     pub sockets: Arc<Semaphore>,
     /// Receives the rows that clients send.
     pub posts: Posts,
-    /// The number of this run of the process. It distinguishes commits of different runs.
-    pub run: u64,
+    /// This run of the process. It distinguishes commits of different runs.
+    pub run: Generation,
     /// Whom it answers.
     pub access: Arc<HttpAccess>,
 }

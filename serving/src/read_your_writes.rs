@@ -38,7 +38,7 @@ pub(super) struct ReadYourWrites {
 impl ReadYourWrites {
     /// Parses [`MIN_FRONTIER`] and [`WAIT_MS`].
     pub(super) fn read(query: &mut Query<'_>, context: &Context) -> ReadYourWrites {
-        let least = query.parsed(&MIN_FRONTIER, |text| commit(text, context.run));
+        let least = query.parsed(&MIN_FRONTIER, |text| commit(text, context.run.0));
         if !query.has(&MIN_FRONTIER) {
             query.reject(
                 &WAIT_MS.declared,

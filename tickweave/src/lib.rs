@@ -7,5 +7,7 @@
 
 pub mod cli;
 mod descriptors;
+mod log_format;
 pub mod node;
 pub mod stderr;
+mod supervisor;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use market::printable;
 
+use crate::log_format::{self, Importance, LogFormat};
+
 /// At most so many lines wait to be written, …
 const LINES_MAX: usize = 1_024;
 /// … with so many bytes together.
@@ -38,9 +40,22 @@ pub fn log(text: &[u8]) {
 
 /// Hands over lines for people, in their order with those of the log. Waits for room, for a short time.
 pub fn line(text: &str) {
+    message(Importance::Info, text);
+}
+
+/// Hands over why the command fails, or will; as text it begins with the program's name.
+pub fn failure(text: &str) {
+    match log_format::chosen() {
+        LogFormat::Text => message(Importance::Error, &format!("tickweave: {text}")),
+        LogFormat::Json => message(Importance::Error, text),
+    }
+}
+
+fn message(importance: Importance, text: &str) {
     // Errors quote input, and have lines of their own.
     let lines_of_text = text.lines().map(|line| printable(line, BYTES_MAX) + "\n");
-    lines().say(lines_of_text.collect::<String>().as_bytes(), MESSAGE_TIMEOUT);
+    let message = log_format::message(importance, &lines_of_text.collect::<String>());
+    lines().say(message.as_bytes(), MESSAGE_TIMEOUT);
 }
 
 /// [`line`] with the arguments of [`format!`].
@@ -48,6 +63,12 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::stderr::line(&format!($($text)*)) };
 }
 pub(crate) use say;
+
+/// [`failure`] with the arguments of [`format!`].
+macro_rules! problem {
+    ($($text:tt)*) => { $crate::stderr::failure(&format!($($text)*)) };
+}
+pub(crate) use problem;
 
 /// Waits until all lines are written, but not longer than `within`.
 pub fn flush(within: Duration) {
@@ -203,10 +224,9 @@ impl Shared {
             };
             lines.iter().for_each(|line| write(line));
             if dropped > 0 {
-                write(
-                    format!("{dropped} lines are left out: they came faster than they are read\n")
-                        .as_bytes(),
-                );
+                let text =
+                    format!("{dropped} lines are left out: they came faster than they are read\n");
+                write(log_format::message(Importance::Error, &text).as_bytes());
             }
             self.lock().is_writing = false;
             self.moved.notify_all();

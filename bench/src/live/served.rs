@@ -138,7 +138,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         closing: watch::channel(false).1,
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(None),
-        run: Generation(1).0,
+        run: Generation(1),
         access: Arc::default(),
     })
 }

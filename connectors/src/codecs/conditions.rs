@@ -1,4 +1,4 @@
-//! What a trade of a US equity may update, by its sale conditions.
+//! What a trade of a US equity may update, and what print of its session it is, by its sale conditions.
 //!
 //! The securities information processors say, for each code, whether a trade counts into the
 //! consolidated volume, high and low, and last price ([CTA], [UTP]; [the list] of one vendor). A trade
@@ -8,6 +8,16 @@
 //! (`20002020`: exempt from trade-through, extended hours, intermarket sweep); the others (regular,
 //! sweep, opening, closing and reopening prints, cross, stopped, split, acquisition, distribution,
 //! bunched, rule 155, yellow flag, automatic execution, trade-through exempt, sold last) forbid nothing.
+//! The official close (`M`) and open (`Q`) of a market centre repeat the price and the size of its auction, which was
+//! printed before as `6` or `O`, often as many prints. They set prices of that market centre's own tape; in the
+//! consolidated one, which this is, they update nothing, and their sizes are in no volume. So the close of a session is
+//! the last trade that may update last, a closing print among them.
+//!
+//! A closing print (`6`) closes its session and an opening print (`O`) opens it, whenever they come: the New York Stock
+//! Exchange has printed auctions 86 s after the bell. A trade in extended hours (`T`, `U`) is one although it comes within
+//! the grace of the regular session. Of other trades nothing is said: a market centre must mark what is traded outside
+//! of regular hours, so what it prints after the bell without a mark was traded before, and a grace is right for it.
+//!
 //! "Conditional" rules of the processors (update last only if it is the first trade of the day) are not
 //! modelled: here they forbid.
 //!
@@ -19,7 +29,7 @@
 //! [UTP]: https://www.utpplan.com/DOC/UtpBinaryOutputSpec.pdf
 //! [the list]: https://polygon.io/glossary/us/stocks/conditions-indicators
 
-use market::Updates;
+use market::{SessionPrint, Updates};
 
 /// Bits that together mean a condition, and what it permits.
 type Condition = (u32, Updates);
@@ -51,24 +61,42 @@ const CONDITIONS: &[Condition] = &[
     (0x8000_0000, VOLUME),     // I: odd lot
 ];
 
-/// What a trade with these conditions (in hexadecimal) may update.
+/// Prints of auctions.
+const CLOSING: u32 = 0x80; // 6
+const OPENING: u32 = 0x40; // O
+
+/// What a trade with these conditions (in hexadecimal) may update, and what print it is.
 ///
 /// ```
 /// use connectors::codecs::conditions::us_sip;
-/// use market::Updates;
+/// use market::{SessionPrint, Updates};
 /// assert_eq!(us_sip("20000020"), Ok(Updates::ALL)); // a sweep, exempt from trade-through
 /// assert_eq!(us_sip("20100200"), Ok(Updates::VOLUME)); // average price, derivatively priced
 /// assert_eq!(us_sip("1000000"), Ok(Updates::NONE)); // the official close repeats a trade
+/// assert_eq!(us_sip("80"), Ok(Updates::ALL.of_print(SessionPrint::Closing)));
 /// assert!(us_sip("F, T").is_err());
 /// ```
 pub fn us_sip(conditions: &str) -> Result<Updates, &'static str> {
     let flags = flags(conditions)?;
-    Ok(permitted(flags, CONDITIONS).common(permitted(flags, EXTENDED_HOURS)))
+    let permitted = permitted(flags, CONDITIONS).common(permitted(flags, EXTENDED_HOURS));
+    Ok(permitted.of_print(print(flags)))
 }
 
 /// Like [`us_sip`], but that extended hours forbid nothing.
 pub fn us_sip_all_hours(conditions: &str) -> Result<Updates, &'static str> {
-    Ok(permitted(flags(conditions)?, CONDITIONS))
+    let flags = flags(conditions)?;
+    Ok(permitted(flags, CONDITIONS).of_print(print(flags)))
+}
+
+/// What print the flags mean.
+fn print(flags: u32) -> SessionPrint {
+    let is_extended = EXTENDED_HOURS.iter().any(|(bits, _)| flags & bits == *bits);
+    match flags {
+        _ if flags & CLOSING != 0 => SessionPrint::Closing,
+        _ if flags & OPENING != 0 => SessionPrint::Opening,
+        _ if is_extended => SessionPrint::Ordinary,
+        _ => SessionPrint::Unsaid,
+    }
 }
 
 fn flags(conditions: &str) -> Result<u32, &'static str> {
@@ -86,17 +114,21 @@ fn permitted(flags: u32, conditions: &[Condition]) -> Updates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use SessionPrint::{Closing, Opening, Ordinary};
 
     #[test]
     fn sets_of_conditions() {
         for (conditions, all_hours, sip) in [
             ("0", Updates::ALL, Updates::ALL),
             ("1", Updates::ALL, Updates::ALL),
-            ("20000080", Updates::ALL, Updates::ALL),
-            ("20002020", Updates::ALL, VOLUME),
-            ("6000", VOLUME, VOLUME),
+            ("20000080", Updates::ALL.of_print(Closing), Updates::ALL.of_print(Closing)),
+            ("20200040", Updates::ALL.of_print(Opening), Updates::ALL.of_print(Opening)),
+            ("20002020", Updates::ALL.of_print(Ordinary), VOLUME.of_print(Ordinary)),
+            ("400", Updates::ALL.of_print(Ordinary), VOLUME.of_print(Ordinary)),
+            ("6000", VOLUME.of_print(Ordinary), VOLUME.of_print(Ordinary)),
+            ("1000000", NOTHING, NOTHING),
             ("4800", NOT_LAST, NOT_LAST),
-            ("102000", VOLUME, VOLUME),
+            ("102000", VOLUME.of_print(Ordinary), VOLUME.of_print(Ordinary)),
             ("2000000", NOT_LAST, NOT_LAST),
             ("2000008", NOT_LAST, NOT_LAST),
             ("4000200", NOTHING, NOTHING),

@@ -185,7 +185,8 @@ pub const FIELDS: &[FieldDoc] = &[
         needed: NONE,
         optional: TRADES,
         doc: "what a trade may change in a candle: `all` (default), `none`, or `volume`, `high_low`, \
-              `open_close` joined by `+`",
+              `open_close` joined by `+`; and what print of its session it is, if that is known: `+closing`, `+opening` \
+              or `+ordinary`, such as `volume+ordinary`; `closing` alone updates all",
     },
     FieldDoc {
         of: Field::Portfolio,

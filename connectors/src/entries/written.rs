@@ -10,6 +10,7 @@ use market::{
 use serde_json::{Map, Value};
 
 use super::fields::{FIELDS, Field, Type};
+use crate::mapping::vocabulary;
 
 /// The text of each field, in the order of [`FIELDS`].
 pub type WrittenFields = [Option<String>; Field::COUNT];
@@ -169,14 +170,7 @@ fn say_trade(say: &mut impl FnMut(Field, String), trade: &Trade, names: &NamesOf
     say(Field::Quantity, trade.quantity.text(trade.spec.quantity_scale));
     say(Field::Side, trade.side.name().to_owned());
     if trade.updates != Updates::ALL {
-        let parts = [
-            (Updates::VOLUME, "volume"),
-            (Updates::HIGH_LOW, "high_low"),
-            (Updates::OPEN_CLOSE, "open_close"),
-        ];
-        let has = parts.iter().filter(|(part, _)| trade.updates.has(*part));
-        let words = has.map(|(_, word)| *word).collect::<Vec<_>>().join("+");
-        say(Field::Updates, if words.is_empty() { "none".to_owned() } else { words });
+        say(Field::Updates, vocabulary::updates_text(trade.updates));
     }
 }
 

@@ -83,7 +83,8 @@ pub struct ColumnsConfig {
     /// The symbol of the trade that a correction or cancel names. A correction may not move a trade. Default: none.
     pub of_symbol: Option<Column>,
     /// What the trade may change in a candle: `all` (also if empty), `none`, or some of `volume`, `high_low` and
-    /// `open_close`. Default: none, trades change all.
+    /// `open_close`; with `+closing`, `+opening` or `+ordinary` also what print of its session it is. `closing` alone
+    /// changes all. Default: none, trades change all, and their time decides of which session they are.
     pub updates: Option<Column>,
 }
 

@@ -1,6 +1,6 @@
 //! The words that feeds use for sides, kinds and parts of a candle, in any case.
 
-use market::{Side, Updates};
+use market::{SessionPrint, Side, Updates};
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,36 +79,71 @@ pub fn meaning(word: &str) -> Result<Kind, &'static str> {
     }
 }
 
-/// What a trade may change in a candle.
+/// What a trade may change in a candle, and what print of its session it is.
 ///
 /// ```
 /// use connectors::mapping::vocabulary::updates;
-/// use market::Updates;
+/// use market::{SessionPrint, Updates};
 /// assert_eq!(updates("volume+high_low"), Ok(Updates::VOLUME.and(Updates::HIGH_LOW)));
 /// assert_eq!(updates("none"), Ok(Updates::NONE));
+/// assert_eq!(updates("closing"), Ok(Updates::ALL.of_print(SessionPrint::Closing)));
+/// assert_eq!(updates("volume+ordinary"), Ok(Updates::VOLUME.of_print(SessionPrint::Ordinary)));
 /// ```
 pub fn updates(words: &str) -> Result<Updates, &'static str> {
-    let whole = one_of(words, &[(&["all", ""], Updates::ALL), (&["none"], Updates::NONE)]);
-    if let Some(updates) = whole {
-        return Ok(updates);
+    const WHY: &str = "is not a set of updates (all, none, or volume, high_low, open_close joined by +; \
+                       with +opening, +closing or +ordinary, if it is known what print of its session it is)";
+    if words.is_empty() {
+        return Ok(Updates::ALL);
     }
-    let mut updates = Updates::NONE;
-    for word in words.split('+') {
-        let part = one_of(
-            word.trim(),
-            &[
-                (&["volume"], Updates::VOLUME),
-                (&["high_low"], Updates::HIGH_LOW),
-                (&["open_close"], Updates::OPEN_CLOSE),
-            ],
-        );
-        let part = part.ok_or(
-            "is not a set of updates (all, none, or volume, high_low, open_close joined by +)",
-        )?;
-        updates = updates.and(part);
+    let (mut parts, mut print) = (Vec::new(), None);
+    for word in words.split('+').map(str::trim) {
+        match one_of(word, PRINTS) {
+            Some(said) if print.replace(said).is_some() => return Err(WHY),
+            Some(_) => {}
+            None => parts.push(word),
+        }
     }
-    Ok(updates)
+    let updates = match parts[..] {
+        [] => Updates::ALL,
+        [word] => one_of(word, WHOLES).or_else(|| one_of(word, PARTS)).ok_or(WHY)?,
+        _ => {
+            let mut all = Updates::NONE;
+            for part in parts {
+                all = all.and(one_of(part, PARTS).ok_or(WHY)?);
+            }
+            all
+        }
+    };
+    Ok(updates.of_print(print.unwrap_or_default()))
 }
+
+/// What a trade updates and what print it is, as [`updates`] reads it.
+pub(crate) fn updates_text(updates: Updates) -> String {
+    let has = PARTS.iter().filter(|(_, part)| updates.has(*part));
+    let is = PRINTS.iter().filter(|(_, print)| updates.print() == *print);
+    let is_said = updates.print() != SessionPrint::Unsaid;
+    let parts: Vec<&str> = match updates.has(Updates::ALL) {
+        true if is_said => Vec::new(), // a print alone updates all
+        true => vec!["all"],
+        false if updates.is_nothing() => vec!["none"],
+        false => has.map(|(words, _)| words[0]).collect(),
+    };
+    parts.into_iter().chain(is.map(|(words, _)| words[0])).collect::<Vec<_>>().join("+")
+}
+
+const PARTS: &[(&[&str], Updates)] = &[
+    (&["volume"], Updates::VOLUME),
+    (&["high_low"], Updates::HIGH_LOW),
+    (&["open_close"], Updates::OPEN_CLOSE),
+];
+
+const WHOLES: &[(&[&str], Updates)] = &[(&["all"], Updates::ALL), (&["none"], Updates::NONE)];
+
+const PRINTS: &[(&[&str], SessionPrint)] = &[
+    (&["ordinary"], SessionPrint::Ordinary),
+    (&["opening"], SessionPrint::Opening),
+    (&["closing"], SessionPrint::Closing),
+];
 
 fn one_of<T: Copy>(word: &str, meanings: &[(&[&str], T)]) -> Option<T> {
     meanings
@@ -140,5 +175,17 @@ mod tests {
         assert_eq!(updates("High_Low + open_close"), Ok(official_close));
         assert!(side("wrong").is_err() && maker("2").is_err() && kind("replace").is_err());
         assert!(updates("volume+all").is_err() && updates("+").is_err());
+        let closing = Updates::ALL.of_print(SessionPrint::Closing);
+        assert_eq!(updates("Closing"), Ok(closing));
+        assert_eq!(updates("all + closing"), Ok(closing));
+        assert_eq!(updates("opening+none"), Ok(Updates::NONE.of_print(SessionPrint::Opening)));
+        for wrong in ["closing+opening", "closing+", "+closing", "last+closing", "closing+closing"]
+        {
+            assert!(updates(wrong).is_err(), "{wrong}");
+        }
+        for bits in 0..32 {
+            let written = updates_text(Updates::of_bits(bits));
+            assert_eq!(updates(&written), Ok(Updates::of_bits(bits)), "{written}");
+        }
     }
 }

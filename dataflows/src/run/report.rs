@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use market::Generation;
 use rows::ViewReader;
 
 use super::{BarSummary, Job, Refusals, RunError, RunOptions};
@@ -19,6 +20,8 @@ use crate::views::kinds::KeyedView;
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// The run; of a recording, the one that was recorded.
+    pub run: Generation,
     /// Records by outcome.
     pub totals: Totals,
     /// The last commit.
@@ -53,6 +56,7 @@ impl Job {
         options: &RunOptions,
     ) -> Result<Report, RunError> {
         let Job {
+            generation: run,
             kind,
             board,
             metrics,
@@ -109,6 +113,7 @@ impl Job {
         let held = |worker| board.gauges.get(&(worker, LEDGER)).map_or(0, |g| g.keys());
         let refusals = Refusals::of(&metrics, refused_share, &reader, &catalog);
         Ok(Report {
+            run,
             totals: metrics.totals(),
             commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
             elapsed,

@@ -20,6 +20,7 @@ mod holidays;
 mod markets;
 mod period;
 mod plan;
+mod prints;
 mod sessions;
 mod spelling;
 #[cfg(test)]
@@ -34,7 +35,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::id::CalendarId;
-use crate::time::EventTime;
+use crate::time::{EventTime, Span};
+use crate::updates::SessionPrint;
 
 pub use holidays::Holidays;
 pub use markets::{MARKETS, MarketCalendar};
@@ -161,6 +163,14 @@ impl Calendar {
         }
     }
 
+    /// How long after a regular session its last prints come.
+    pub fn close_grace(&self) -> Span {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => Span::ZERO,
+            Kind::Sessions(sessions) => Span::nanos(sessions.grace()),
+        }
+    }
+
     /// Its sessions, if it has any.
     pub fn sessions(&self) -> Option<&Sessions> {
         match &self.kind {
@@ -214,6 +224,52 @@ impl Calendar {
                 Stretch { kind: SessionKind::Regular, open: EventTime::NEVER, end: EventTime::END }
             }
             Kind::Sessions(sessions) => sessions.stretch(time),
+        }
+    }
+
+    /// When a print at `time` counts: it is in the bar that holds this, and has its place in the order of trades there.
+    /// That is its time, unless what its source says of it is of another session. `docs/semantics.md`, section
+    /// *Prints of a session*, defines it.
+    ///
+    /// ```
+    /// use market::{Calendar, EventTime, SessionKind, SessionPrint, TimeUnit::Rfc3339};
+    /// let time = |text| EventTime::parse(text, Rfc3339).unwrap();
+    /// let shares = Calendar::named("us-equities").unwrap();
+    /// // An auction at the New York Stock Exchange that took 85 s to print.
+    /// let print = time("2013-10-09T16:01:25-04:00");
+    /// assert_eq!(shares.session(print), SessionKind::Extended);
+    /// let counts = shares.counts_at(print, SessionPrint::Closing);
+    /// assert_eq!(counts, time("2013-10-09T16:00:09.999999999-04:00"));
+    /// assert_eq!(shares.session(counts), SessionKind::Regular);
+    /// // A trade of the extended session, a second after the bell.
+    /// let print = time("2013-10-09T16:00:01-04:00");
+    /// assert_eq!(shares.session(print), SessionKind::Regular);
+    /// let counts = shares.counts_at(print, SessionPrint::Ordinary);
+    /// assert_eq!(shares.session(counts), SessionKind::Extended);
+    /// assert_eq!(shares.counts_at(print, SessionPrint::Unsaid), print);
+    /// ```
+    pub fn counts_at(&self, time: EventTime, print: SessionPrint) -> EventTime {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => time,
+            Kind::Sessions(sessions) => sessions.counts_at(time, print),
+        }
+    }
+
+    /// The earliest time of a print that counts to the bar that opens at `open`, of whatever timeframe.
+    ///
+    /// ```
+    /// # use market::{Calendar, EventTime};
+    /// # let time = |text| EventTime::parse_any(text).unwrap();
+    /// let shares = Calendar::named("us-equities").unwrap();
+    /// let extended = shares.first_print(time("2013-10-09T16:00:10-04:00"));
+    /// assert_eq!(extended, time("2013-10-09T16:00:00-04:00"));
+    /// let later = time("2013-10-09T16:01:00-04:00");
+    /// assert_eq!(shares.first_print(later), later);
+    /// ```
+    pub fn first_print(&self, open: EventTime) -> EventTime {
+        match &self.kind {
+            Kind::Utc | Kind::Zone(_) => open,
+            Kind::Sessions(sessions) => sessions.first_print(open),
         }
     }
 

@@ -167,6 +167,17 @@ impl Sessions {
         self.piece(time).stretch
     }
 
+    /// The stretch that holds `time`, and when it would end if no print came late.
+    pub(super) fn stretch_and_bell(&self, time: EventTime) -> (Stretch, EventTime) {
+        let Piece { stretch, to, .. } = self.piece(time);
+        (stretch, to)
+    }
+
+    /// How long after a regular session its last prints come, in nanoseconds.
+    pub(super) fn grace(&self) -> i64 {
+        self.close_grace
+    }
+
     fn piece(&self, time: EventTime) -> Piece {
         let (date, first) = self.day(time);
         let sessions: Vec<Stretch> = self.on(date).collect();

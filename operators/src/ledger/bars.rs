@@ -229,7 +229,7 @@ impl BaseBar {
         key: CandleKey,
         rows: &Rows,
         cause: Option<Cause>,
-        now: Now,
+        now: Now<'_>,
         out: &mut Vec<LedgerOut>,
     ) {
         if std::mem::take(&mut self.stale) {

@@ -26,7 +26,7 @@ pub(super) struct Row {
     pub(super) flags: RowFlags,
 }
 
-/// Aggressor and parts of a row, whether its sequence is its position, and whether it is one still.
+/// Aggressor, parts and print of a row, whether its sequence is its position, and whether it is one still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RowFlags(u8);
 
@@ -72,15 +72,17 @@ const QUANTITY: usize = 6;
 
 impl RowFlags {
     const POSITIONAL: u8 = 1 << 5;
-    const GONE: u8 = 1 << 7;
+    const SIDE: u32 = 6;
+    /// No side: the row is void.
+    const GONE: u8 = 3 << RowFlags::SIDE;
 
     pub(super) fn new(side: Side, updates: Updates, is_positional: bool) -> RowFlags {
         let positional = if is_positional { RowFlags::POSITIONAL } else { 0 };
-        RowFlags(updates.bits() | (side as u8) << 3 | positional)
+        RowFlags(updates.bits() | (side as u8) << RowFlags::SIDE | positional)
     }
 
     pub(super) fn side(self) -> Side {
-        match (self.0 >> 3) & 3 {
+        match self.0 >> RowFlags::SIDE {
             1 => Side::Buy,
             2 => Side::Sell,
             _ => Side::Unknown,
@@ -98,7 +100,7 @@ impl RowFlags {
 
     /// Whether the trade was promoted or is gone: its row is void.
     pub(super) fn is_gone(self) -> bool {
-        self.0 & RowFlags::GONE != 0
+        self.0 & RowFlags::GONE == RowFlags::GONE
     }
 }
 
@@ -370,7 +372,7 @@ mod tests {
                             stream: if in_order { 3 } else { stream },
                             price: Price(price),
                             quantity: Quantity(size),
-                            flags: RowFlags(flags & 0x3f),
+                            flags: RowFlags(flags & 0xbf),
                         }
                     },
                 );

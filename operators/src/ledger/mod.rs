@@ -18,7 +18,8 @@
 //! values, and knows what its rows come to. A chunk is found by number, a row by its place in it.
 //!
 //! A correction, a cancel or a conflicting copy makes a trade an **amended trade**
-//! (`trades`), kept in ordered maps. Its row is void from then on.
+//! (`trades`), kept in ordered maps. Its row is void from then on. A print that counts in another bar than that of its
+//! time, such as that of a long closing auction, is one from the beginning: so a row is in the bar of its time.
 //!
 //! An integer id above all earlier ones is not looked up, and its row is found by its neighbours
 //! (`runs`). One hash index of four-byte numbers (`index`) finds all other rows and ids of amended trades. When a bar

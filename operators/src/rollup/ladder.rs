@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use market::{Bar, Bucket, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec};
+use market::{
+    Bar, Bucket, CalendarId, Candle, CandleKey, Cause, EventTime, InstrumentId, InstrumentSpec,
+};
 use serde::{Deserialize, Serialize};
 
 use super::RollupConfig;
@@ -114,7 +116,9 @@ impl Ladder {
 
         // 3. Time passes; then what changed in value or phase is put out.
         let whole_from = context.read_from.whole_from(self.clock.sources().and(self.sources_seen));
-        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
+        // Whether a bar is partial is decided when it first has a row; then something changed.
+        let calendar = config.calendars.get(spec.map_or(CalendarId(0), |spec| spec.calendar));
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from, calendar };
         let mut due: BTreeMap<(usize, EventTime), Option<Cause>> = BTreeMap::new();
         for (index, rung) in changed.into_iter().skip(1).enumerate() {
             if !config.rungs[index].shown {

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use market::{
     Bucket, Calendar, CalendarId, Calendars, CandleKey, Event, EventTime, IdScope, InstrumentId,
-    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, Side, SourceId, Span,
-    TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
+    InstrumentSpec, NameOrder, Origin, PartitionId, Price, Quantity, Record, SessionKind,
+    SessionPrint, Side, SourceId, Span, TimeUnit, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use oracle::commits::{CommitInput, Fold, History};
 use oracle::outliers::Far;
 use oracle::random::{Script, rebatch};
-use oracle::sessions::Market;
+use oracle::sessions::{Market, Piece};
 use oracle::set::survivors;
 use oracle::values::bars_placed;
 use proptest::prelude::*;
@@ -25,22 +25,27 @@ const WEEKS: [&str; 3] = ["2024-03-08T12:00:00Z", "2024-11-01T12:00:00Z", "2024-
 const DAYS: i64 = 5;
 const MINUTE: i64 = 60_000_000_000;
 
-/// An event of trade `id`: instrument, minute and second of the week, price, and what it is.
-type TradeStep = (u64, u8, i64, i64, i64, u8);
+/// An event of trade `id`: instrument, minute and second of the week, price, what it is, and of which print.
+type TradeStep = (u64, u8, i64, i64, i64, u8, SessionPrint);
 
 fn steps() -> impl Strategy<Value = TradeStep> {
     // Often near the hour and its half, where sessions begin and end.
     let minute = prop_oneof![
         (0..DAYS * 48, -1..=1_i64).prop_map(|(half, off)| half * 30 + off),
+        // In New York a session begins or ends.
+        (0..DAYS, prop::sample::select(vec![90, 150, 360, 480, 540]), -1..=1_i64)
+            .prop_map(|(day, border, off)| day * 1_440 + border + off),
         0..DAYS * 1_440,
     ];
-    (0..60_u64, 0..2_u8, minute, 0..60_i64, 1..1_000_i64, 0..10_u8)
+    let second = prop_oneof![0..60_i64, 0..11_i64, 50..60_i64];
+    let print = prop::sample::select(SessionPrint::ALL.to_vec());
+    (0..60_u64, 0..2_u8, minute, second, 1..1_000_i64, 0..10_u8, print)
 }
 
 fn record(
     start: EventTime,
     position: u64,
-    (id, market, minute, second, price, kind): TradeStep,
+    (id, market, minute, second, price, kind, print): TradeStep,
 ) -> Record {
     let instrument = InstrumentId::of(Market::ALL[usize::from(market)].name());
     let time = EventTime(start.0 + minute.max(0) * MINUTE + second * 1_000_000_000);
@@ -55,7 +60,7 @@ fn record(
         price: Price(price),
         quantity: Quantity(1 + price % 7),
         side: [Side::Buy, Side::Sell][usize::from(kind % 2)],
-        updates: Updates::ALL,
+        updates: Updates::ALL.of_print(print),
     };
     let of = TradeRef { instrument, scope: trade.scope, id: trade.id };
     let event = match kind {
@@ -103,6 +108,14 @@ fn script(week: &str, steps: &[TradeStep]) -> Script {
     }
 }
 
+/// The sessions of both markets around a week; they are walked once.
+fn pieces(week: &str, (start, end): (EventTime, EventTime)) -> Arc<[Vec<Piece>; 2]> {
+    static WALKED: Mutex<BTreeMap<String, Arc<[Vec<Piece>; 2]>>> = Mutex::new(BTreeMap::new());
+    let mut walked = WALKED.lock().unwrap();
+    let walk = || Arc::new(Market::ALL.map(|market| market.pieces(start, end)));
+    Arc::clone(walked.entry(week.to_owned()).or_insert_with(walk))
+}
+
 type Borders = [Vec<Bucket>; 2];
 
 /// The bars of both markets in a week; each is walked once.
@@ -115,11 +128,36 @@ fn borders(week: &str, timeframe: Timeframe, (start, end): (EventTime, EventTime
     Arc::clone(all)
 }
 
+/// The trade at the time at which it counts, by the sessions that the slow walk gives.
+fn counted(pieces: &[Vec<Piece>; 2], trade: &Trade) -> Trade {
+    let market = usize::from(trade.spec.calendar.0);
+    let (pieces, time) = (&pieces[market], trade.time);
+    let grace = if Market::ALL[market] == Market::UsEquities { 10_000_000_000 } else { 0 };
+    let at = pieces.iter().position(|piece| piece.open <= time && time < piece.end).unwrap();
+    let is_regular = |at: usize| pieces[at].kind == SessionKind::Regular;
+    let Piece { open, end, .. } = pieces[at];
+    let counts = match trade.updates.print() {
+        SessionPrint::Ordinary if is_regular(at) && time.0 >= end.0 - grace => end,
+        SessionPrint::Closing if !is_regular(at) && is_regular(at - 1) => EventTime(open.0 - 1),
+        SessionPrint::Opening
+            if !is_regular(at) && is_regular(at + 1) && time.0 >= end.0 - grace =>
+        {
+            end
+        }
+        _ => time,
+    };
+    Trade { time: counts, ..*trade }
+}
+
 /// The bars that the slow walk over minutes gives for the trades that survive.
 fn slowly(week: &str, script: &Script) -> BTreeMap<CandleKey, market::Bar> {
     let start = EventTime::parse(week, TimeUnit::Rfc3339).unwrap();
     let end = EventTime(start.0 + (DAYS + 1) * 1_440 * MINUTE);
+    let around =
+        (EventTime(start.0 - DAYS * 1_440 * MINUTE), EventTime(end.0 + DAYS * 1_440 * MINUTE));
+    let pieces = pieces(week, around);
     let trades = survivors(&script.records());
+    let trades: Vec<Trade> = trades.iter().map(|trade| counted(&pieces, trade)).collect();
     let frames: Vec<Timeframe> = script.history.timeframes.clone();
     frames
         .into_iter()

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::harness::{Outputs, Rows, configs, contexts};
 use market::{
-    Calendars, Commit, Event, EventTime, IdScope, InstrumentId, InstrumentSpec, NameOrder, Origin,
-    PartitionId, Price, Quantity, Record, Side, SourceId, Span, Timeframe, Trade, TradeId,
-    TradeRef, Updates,
+    Calendar, Calendars, Commit, Event, EventTime, Holidays, IdScope, InstrumentId, InstrumentSpec,
+    NameOrder, Origin, PartitionId, Price, Quantity, Record, SessionKind, SessionPrint,
+    SessionRule, Sessions, Side, SourceId, Span, Timeframe, Trade, TradeId, TradeRef, Updates,
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
@@ -128,15 +128,33 @@ impl Dice {
     }
 }
 
+/// A market whose regular session ends in the middle of the load, with prints up to 3 s after it.
+fn market_that_closes() -> Calendars {
+    let rule = |kind, opens: &str, closes: &str| SessionRule {
+        days: "mon-sun".parse().unwrap(),
+        kind,
+        opens: opens.parse().unwrap(),
+        closes: closes.parse().unwrap(),
+    };
+    let rules = [
+        rule(SessionKind::Regular, "09:00", "22:14"),
+        rule(SessionKind::Extended, "22:14", "23:00"),
+    ];
+    let sessions = Sessions::new("closes", "UTC", &rules, Holidays::default()).unwrap();
+    let sessions = sessions.with_close_grace(Span::secs(3)).unwrap();
+    Calendars::new(vec![Calendar::with_sessions(sessions)]).unwrap()
+}
+
 /// One hot instrument reported by two feeds, one in ten trades of which is late, copied, corrected or cancelled, under
-/// ids of each kind; bars of seconds, and a horizon of a few of them.
+/// ids of each kind; bars of seconds, and a horizon of a few of them. With ids of two kinds the market closes, and one
+/// in ten trades is a closing print, or no print of the session that its time lies in.
 #[test]
 fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
     const SECOND: i64 = 1_000_000_000;
     for kind in 0..4 {
         let config = Arc::new(LedgerConfig {
             base: Timeframe::from_secs(1).unwrap(),
-            calendars: Calendars::utc(),
+            calendars: if kind % 2 == 1 { market_that_closes() } else { Calendars::utc() },
             reject_after: Span::secs(4),
             correction_horizon: Span::secs(6),
             gaps_max: 20,
@@ -147,7 +165,8 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         let (mut watermarks, mut positions) = (Watermarks::none(2), [0_u64; 2]);
         let mut emitted: Vec<Trade> = Vec::new();
         for number in 0..60_u64 {
-            let start = 1_700_000_000 * SECOND + number as i64 * SECOND / 4;
+            // The first is at 22:13:54.
+            let start = 1_700_000_034 * SECOND + number as i64 * SECOND / 4;
             let mut records = Vec::new();
             for at in 0..700 {
                 let id = emitted.len() as u64 + 5;
@@ -170,6 +189,12 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                     side: [Side::Unknown, Side::Buy, Side::Sell][dice.below(3) as usize],
                     updates: if dice.below(30) == 0 { Updates::VOLUME } else { Updates::ALL },
                 };
+                let print = match dice.below(20) {
+                    0 => SessionPrint::Closing,
+                    1 => SessionPrint::Ordinary,
+                    _ => SessionPrint::Unsaid,
+                };
+                let fresh = Trade { updates: fresh.updates.of_print(print), ..fresh };
                 let back = dice.below(6_000).min(emitted.len() as u64) as usize;
                 let old = if back == 0 { fresh } else { emitted[emitted.len() - back] };
                 let price = Price(old.price.0 + dice.below(5) as i64 - 2);
@@ -252,6 +277,11 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         twins.settle(&context);
         assert_eq!(twins.fast.ids(), 0, "what is beyond the horizon is forgotten");
         assert!(twins.rows.revisions.is_empty() && twins.rows.candles.len() > 10);
+        // Closing prints come until the load ends, and restate the last bar of their session.
+        let closed = EventTime(1_700_000_043 * SECOND);
+        let last = twins.rows.candles.values().find(|candle| candle.bar.end_time == closed);
+        let revisions = last.map_or(0, |candle| candle.revision);
+        assert_eq!(revisions > 10, kind % 2 == 1, "{revisions}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What stories are made of: whose trade, when it is reported, and what is in it.
 
-use market::{Event, EventTime, IdScope, Price, Quantity, Side, Trade, TradeId, Updates};
+use market::{
+    Event, EventTime, IdScope, Price, Quantity, SessionPrint, Side, Trade, TradeId, Updates,
+};
 
 use super::{Known, REMEMBERED, Stories, Venue};
 
@@ -70,7 +72,7 @@ impl Stories {
             price: self.price(price),
             quantity: self.quantity(),
             side: self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
-            updates: self.updates(),
+            updates: self.updates().of_print(print_of(number)),
         };
         // The same instant as the trade before, or even the same place in the venue's order.
         if let Some(before) = before.filter(|_| self.prng.percent(12)) {
@@ -139,7 +141,10 @@ impl Stories {
             0 | 1 => other.price.0 += self.prng.between(-300, 300),
             2 => other.quantity = self.quantity(),
             3 => other.side = self.prng.pick(&[Side::Unknown, Side::Buy, Side::Sell]),
-            4 => other.updates = self.updates(),
+            4 => {
+                let print = print_of(self.prng.below(11));
+                other.updates = self.updates().of_print(print);
+            }
             5 => other.time.0 += self.prng.between(-2 * self.step, 2 * self.step),
             _ => {
                 other.sequence += self.prng.below(3);
@@ -177,5 +182,15 @@ impl Stories {
         let of = self.prng.pick(ids);
         let time = self.prng.pick(&[None, Some(last.time), Some(self.now)]);
         Event::Cancel { of, time }
+    }
+}
+
+/// More than half of the prints say of what session they are.
+fn print_of(number: u64) -> SessionPrint {
+    match number % 11 {
+        0 | 5 => SessionPrint::Closing,
+        1 | 3 | 8 => SessionPrint::Opening,
+        2 | 7 | 9 => SessionPrint::Ordinary,
+        _ => SessionPrint::Unsaid,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use market::{Bar, BarState, CandleKey, Event, Gap, GapKey, Origin, Record, Trade};
 use oracle::commits::{Fold, Output};
 use oracle::gaps::of_set;
+use oracle::prints::counted;
 use oracle::random::{Script, Shape, random, rebatch};
 use oracle::set::{joined, survivors, value_bars};
 
@@ -144,6 +145,7 @@ impl EventCounts {
         self.add("scripts with a historic source".to_owned(), usize::from(historic));
         let chains = joined(&records).iter().filter(|t| t.ids.len() > 2).count();
         self.add("chains of three ids".to_owned(), chains);
+        self.prints(script, &records);
         let mut places = BTreeSet::new();
         let ties = survivors(&records)
             .iter()
@@ -164,6 +166,29 @@ impl EventCounts {
         });
         let copies = news.filter(|trade| is_copy(*trade)).count();
         self.add("copies that only lie elsewhere".to_owned(), copies);
+    }
+}
+
+impl EventCounts {
+    /// Prints that count to another session than their time, and what becomes of them.
+    fn prints(&mut self, script: &Script, records: &[Record]) {
+        let is_moved = |trade: &Trade| counted(trade, &script.history.calendars).time != trade.time;
+        for trade in joined(records) {
+            let mut moved = None;
+            let (mut is_corrected, mut is_cancelled) = (false, false);
+            for record in &trade.records {
+                match &record.event {
+                    Event::New(trade) => moved = moved.or(Some(*trade).filter(is_moved)),
+                    Event::Correct { .. } => is_corrected = true,
+                    Event::Cancel { .. } => is_cancelled = true,
+                }
+            }
+            if let Some(print) = moved.map(|trade| trade.updates.print()) {
+                self.add(format!("{print:?} prints, moved"), 1);
+                self.add(format!("{print:?} prints, corrected"), usize::from(is_corrected));
+                self.add(format!("{print:?} prints, cancelled"), usize::from(is_cancelled));
+            }
+        }
     }
 }
 
@@ -213,6 +238,15 @@ fn fifty_scripts_reach_every_rule() {
         "scripts with empty sizes",
         "scripts with negative prices",
         "scripts with a historic source",
+        "Closing prints, moved",
+        "Closing prints, corrected",
+        "Closing prints, cancelled",
+        "Opening prints, moved",
+        "Opening prints, corrected",
+        "Opening prints, cancelled",
+        "Ordinary prints, moved",
+        "Ordinary prints, corrected",
+        "Ordinary prints, cancelled",
     ] {
         want.push(what.to_owned());
     }

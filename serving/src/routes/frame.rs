@@ -122,7 +122,7 @@ impl Form {
     ///
     /// Commit numbers restart with each run, so the tag contains the run.
     fn etag(&self, context: &Context, view: &View, frontier: Frontier) -> String {
-        let (name, run) = (view.name, context.run);
+        let (name, run) = (view.name, context.run.0);
         let commit = match frontier.commit {
             Some(commit) => commit.0.to_string(),
             None => "none".to_owned(),
@@ -184,7 +184,8 @@ impl Frame {
                 for (name, text) in &self.head {
                     out.push_str(&format!("\"{name}\":{},", Value::String(text.clone())));
                 }
-                let frontier = serde_json::to_string(&FrontierJson::from(self.frontier))?;
+                let frontier =
+                    serde_json::to_string(&FrontierJson::of(context.run, self.frontier))?;
                 let (version, list) = (view_version(self.view), self.list);
                 out.push_str(&format!(
                     "\"frontier\":{frontier},\"view_version\":\"{version}\",\"{list}\":["

@@ -41,6 +41,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
 struct HealthJson<'a> {
     status: &'static str,
     version: &'a str,
+    run: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -122,6 +123,7 @@ fn health_response(
     let body = HealthJson {
         status: status.name(),
         version: context.version,
+        run: context.run.to_string(),
         output,
         checks: checks.collect(),
     };

@@ -46,6 +46,7 @@ enum Form {
 struct Index {
     name: &'static str,
     version: &'static str,
+    run: String,
     uptime_seconds: u64,
     links: Vec<Link>,
 }
@@ -108,6 +109,7 @@ fn index(context: &Context) -> Index {
     Index {
         name: "tickweave",
         version: context.version,
+        run: context.run.to_string(),
         uptime_seconds: context.started.elapsed().as_secs(),
         links: endpoints
             .map(|endpoint| Link {

@@ -190,7 +190,7 @@ async fn outcome(
         rejected: rejected.len(),
         errors: rejected.iter().take(ERRORS_MAX).map(RowError::of).collect(),
         errors_left_out: rejected.len().saturating_sub(ERRORS_MAX),
-        completion_token: commit.map(|commit| Token { run: context.run, commit }.to_string()),
+        completion_token: commit.map(|commit| Token { run: context.run.0, commit }.to_string()),
         durable: false,
         processed,
     };

@@ -112,7 +112,8 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
             columns: columns.map(ColumnJson::from).collect(),
         }
     });
-    let body = ViewsJson { frontier: frontier.into(), views: views.collect() };
+    let body =
+        ViewsJson { frontier: FrontierJson::of(context.run, frontier), views: views.collect() };
     let mut response = json(StatusCode::OK, "application/json", &body)?;
     stamp(&mut response, frontier);
     Ok(response)

@@ -166,7 +166,7 @@ impl Session {
                 done(json!({ "type": "list", "subs": subs, "views": views }))
             }
             ClientRequest::Ping => done(json!({
-                "type": "pong", "frontier": frontier_json(self.context.reader.frontier())
+                "type": "pong", "frontier": frontier_json(self.context.run, self.context.reader.frontier())
             })),
         }
     }
@@ -183,7 +183,8 @@ impl Session {
         json!({
             "type": "welcome",
             "version": self.context.version,
-            "frontier": frontier_json(self.context.reader.frontier()),
+            "run": self.context.run.to_string(),
+            "frontier": frontier_json(self.context.run, self.context.reader.frontier()),
             "ops": request::OPS,
             "limits": { "subs": SUBS_MAX, "message_bytes": MESSAGE_BYTES_MAX },
         })

@@ -3,6 +3,7 @@
 use super::subscription::{Encoding, SubscriptionKey};
 use crate::Context;
 use crate::frontier_json::FrontierJson;
+use market::Generation;
 use rows::{Cell, Changes, Frontier};
 
 /// The body of an update; none if it is empty.
@@ -14,7 +15,7 @@ pub(super) fn update(
     if changes.changes.is_empty() {
         return None;
     }
-    let mut body = frontier(changes.frontier);
+    let mut body = frontier(context.run, changes.frontier);
     match subscription.encoding {
         Encoding::Upsert => {
             let (upserts, deletes) = changes.upserts_and_deletes(subscription.view);
@@ -40,17 +41,17 @@ pub(super) fn snapshot(
     rows: &[Vec<Cell>],
     (part, last): (usize, bool),
 ) -> String {
-    let mut body = frontier(at);
+    let mut body = frontier(context.run, at);
     body.push_str(&format!(",\"part\":{part},\"last\":{last}"));
     list(&mut body, "rows", rows, |cells, out| subscription.row(context, cells, out));
     body
 }
 
 /// The body of a message with a frontier only.
-pub(super) fn frontier(frontier: Frontier) -> String {
-    let FrontierJson { commit, at } = frontier.into();
+pub(super) fn frontier(run: Generation, frontier: Frontier) -> String {
+    let FrontierJson { run, commit, at } = FrontierJson::of(run, frontier);
     let commit = commit.map_or_else(|| "null".to_owned(), |commit| commit.to_string());
-    format!("\"frontier\":{{\"commit\":{commit},\"at\":\"{at}\"}}")
+    format!("\"frontier\":{{\"run\":\"{run}\",\"commit\":{commit},\"at\":\"{at}\"}}")
 }
 
 fn list<T>(

@@ -78,14 +78,15 @@ impl Subscriber {
         loop {
             if let Some(reason) = resync {
                 let at = self.context.reader.frontier();
-                let body = format!("{},\"reason\":\"{reason}\"", frontier(at));
+                let body = format!("{},\"reason\":\"{reason}\"", frontier(self.context.run, at));
                 self.send(MessageKind::Resync, at, &body.into()).await?;
             }
             if self.request.snapshot || resync.is_some() {
                 self.send_snapshot().await?;
             } else {
                 let at = self.context.reader.frontier();
-                self.send(MessageKind::Progress, at, &frontier(at).into()).await?;
+                self.send(MessageKind::Progress, at, &frontier(self.context.run, at).into())
+                    .await?;
             }
             let Gone = self.send_changes(&registration).await?;
             resync = Some("history_compacted");
@@ -144,7 +145,8 @@ impl Subscriber {
             }
             if self.cursor.is_heartbeat_due(Instant::now()) {
                 let at = at.max(upto);
-                self.send(MessageKind::Progress, at, &frontier(at).into()).await?;
+                self.send(MessageKind::Progress, at, &frontier(self.context.run, at).into())
+                    .await?;
             }
         }
     }

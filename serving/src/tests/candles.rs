@@ -35,7 +35,7 @@ async fn the_whole_answer() {
         json!({
             "symbol": "binance:BTCUSDT",
             "timeframe": "1m",
-            "frontier": {"commit": 17, "at": "2024-12-01T00:00:00.5Z"},
+            "frontier": {"run": "1970-01-01T00:00:00.000048879Z", "commit": 17, "at": "2024-12-01T00:00:00.5Z"},
             "view_version": answer.json()["view_version"],
             "candles": [{
                 "open_time": "2024-08-09T12:04:00Z",
@@ -190,7 +190,7 @@ async fn what_has_not_changed_is_not_sent_again() {
     }
     // Another run of the process counts its commits anew: the same number says nothing.
     let mut server = server;
-    server.context.run = 0xcafe;
+    server.context.run = market::Generation(0xcafe);
     let answer = server.ask_with("GET", BTC, &[("if-none-match", "\"candles@beef-17\"")]).await;
     assert_eq!((answer.status(), answer.header("etag")), (200, "\"candles@cafe-17\""));
     // What is wrong with a request does not depend on what the client has.
@@ -223,7 +223,10 @@ async fn before_the_first_commit() {
     *server.rows.at.lock().unwrap() = EventTime::NEVER;
     server.rows.commit.store(NO_COMMIT, Ordering::SeqCst);
     let answer = server.ask(BTC).await;
-    assert_eq!(answer.json()["frontier"], json!({"commit": null, "at": "-infinity"}));
+    assert_eq!(
+        answer.json()["frontier"],
+        json!({"run": "1970-01-01T00:00:00.000048879Z", "commit": null, "at": "-infinity"})
+    );
     assert_eq!(answer.header("x-frontier"), "-infinity");
     assert_eq!(answer.header("x-commit"), "");
     assert_eq!(answer.header("etag"), "\"candles@beef-none\"");

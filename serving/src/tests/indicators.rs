@@ -59,7 +59,7 @@ async fn the_whole_answer() {
         json!({
             "symbol": "binance:BTCUSDT",
             "timeframe": "1m",
-            "frontier": {"commit": 17, "at": "2024-12-01T00:00:00.5Z"},
+            "frontier": {"run": "1970-01-01T00:00:00.000048879Z", "commit": 17, "at": "2024-12-01T00:00:00.5Z"},
             "view_version": answer.json()["view_version"],
             "indicators": [{
                 "open_time": "2024-08-09T12:05:00Z",

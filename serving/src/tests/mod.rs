@@ -24,8 +24,8 @@ use std::time::Instant;
 
 use market::{
     Bar, BarState, Calendar, CalendarId, Calendars, Candle, CandleKey, Catalog, Commit, EventTime,
-    IdScope, InstrumentRule, InstrumentSpec, Price, Quantity, Side, TimeUnit, Timeframe, Trade,
-    TradeId, Updates,
+    Generation, IdScope, InstrumentRule, InstrumentSpec, Price, Quantity, Side, TimeUnit,
+    Timeframe, Trade, TradeId, Updates,
 };
 use serde_json::Value;
 
@@ -250,7 +250,7 @@ impl Server {
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(8)),
             posts: Posts::new(None),
-            run: 0xbeef,
+            run: Generation(0xbeef),
             access: Arc::default(),
         };
         Server { rows, context }

@@ -18,6 +18,10 @@ use dataflows::run::{RunError, input_faults};
 /// Every value is shown with where it came from: a default, a line of the file, or a variable such as
 /// `TICKWEAVE__JOB__WORKERS=3` or `TICKWEAVE__SOURCE__0__PATHS='["a.csv"]'`.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave check job.toml && tickweave run job.toml
+  TICKWEAVE__JOB__WORKERS=3 tickweave check job.toml --json | jq .job")]
 pub(super) struct Check {
     /// The configuration file.
     config: PathBuf,

@@ -18,6 +18,10 @@ const CONFIG: &str = include_str!("../../../examples/demo.toml");
 /// there; needs no configuration and no network. Some trades come late, twice, out of order, are corrected or
 /// cancelled, and now and then a provider falls silent. `examples/demo.toml` configures the same.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave demo
+  tickweave demo --port 9000 --ticks-per-second 2000 --backfill 0s")]
 pub(super) struct Demo {
     /// Port to serve on at 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]

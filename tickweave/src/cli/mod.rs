@@ -4,7 +4,9 @@
 //! configuration; 3 a replay was stopped by a signal before its input ended.
 
 mod check;
+mod completions;
 mod demo;
+mod logging;
 mod mapping;
 mod produce;
 mod progress;
@@ -25,7 +27,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::stderr::{self, say};
+use crate::log_format::{self, LogFormat};
+use crate::stderr::{self, problem};
 use dataflows::config::ConfigError;
 use dataflows::ingest::Stop;
 use dataflows::run::RunError;
@@ -47,7 +50,7 @@ refused than `job.refused_share` allows; 5 a sink lacks a part; 130 a second sig
 
 /// Exact candles from market trades, restated when trades come late, are corrected or cancelled.
 #[derive(Parser)]
-#[command(name = "tickweave", version, after_help = AFTER_HELP)]
+#[command(name = "tickweave", version = env!("TICKWEAVE_VERSION"), after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +61,9 @@ struct Cli {
     /// else info].
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
+    /// How to log.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -74,6 +80,10 @@ enum Command {
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
     Produce(Box<produce::Produce>),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+    /// Write a page for `man` per command.
+    Man(completions::Man),
 }
 
 /// What a command came to.
@@ -106,17 +116,12 @@ impl Drop for Flush {
 
 /// Runs the command line; says on standard error why it failed.
 pub fn main() -> ExitCode {
-    let Cli { command, json, log } = Cli::parse();
+    let Cli { command, json, log, log_format } = Cli::parse();
+    log_format::choose(log_format);
     stderr::begin(Box::new(screen::write_above));
     let _flush = Flush;
-    std::panic::set_hook(Box::new(log_panic));
-    let (from, filter) = match (log, std::env::var("RUST_LOG").ok().filter(|own| !own.is_empty())) {
-        (Some(log), _) => ("--log", log),
-        (None, Some(log)) => ("RUST_LOG", log),
-        (None, None) => ("the default", "info".to_owned()),
-    };
-    if let Err(error) = start_log(&filter) {
-        say!("tickweave: {from} {filter}: {error}");
+    if let Err(error) = logging::start(log) {
+        problem!("{error}");
         return ExitCode::from(2);
     }
     let outcome = match command {
@@ -126,6 +131,8 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -134,22 +141,10 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Undelivered) => ExitCode::from(5),
         Ok(Outcome::Wrong) => ExitCode::from(2),
         Err(error) => {
-            say!("tickweave: {error:#}");
+            problem!("{error:#}");
             ExitCode::from(if is_wrong_input(&error) { 2 } else { 1 })
         }
     }
-}
-
-/// Says that a thread panics, as the standard library does, but without waiting for who reads it.
-fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or("unnamed");
-    let mut text = format!("thread `{name}` {panic}\n");
-    let backtrace = std::backtrace::Backtrace::capture();
-    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
-        text += &format!("{backtrace}\n");
-    }
-    stderr::log(text.as_bytes());
 }
 
 /// Whether another command line or configuration is needed.
@@ -180,29 +175,6 @@ fn print_last(text: String) -> anyhow::Result<()> {
             Ok(())
         }
     }
-}
-
-/// A word alone is a level. `tracing` would take another one for the name of a module, and log nothing else.
-fn check_levels(filter: &str) -> anyhow::Result<()> {
-    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    let words = filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
-    for word in words {
-        let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-        anyhow::ensure!(
-            is_level,
-            "`{word}` is not a level ({}); what is logged of a module is written as MODULE=LEVEL",
-            LEVELS.join(", ")
-        );
-    }
-    Ok(())
-}
-
-fn start_log(filter: &str) -> anyhow::Result<()> {
-    check_levels(filter)?;
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Log);
-    let log = log.with_ansi(screen::is_terminal()).log_internal_errors(false);
-    log.with_target(false).try_init().map_err(|error| anyhow::anyhow!(error))
 }
 
 /// Heeds signals until what this gives is dropped. The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks
@@ -244,4 +216,48 @@ fn heed(stop: &Stop, is_asked: &mut bool, end: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         tracing::info!("stopping; a second signal ends the process at once");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands of ours in a line of a shell, as words.
+    fn own_commands(line: &str) -> Vec<Vec<String>> {
+        let commands = line.split(" && ").flat_map(|part| part.split(" | "));
+        let own =
+            commands.filter_map(|command| command.find("tickweave ").map(|at| &command[at..]));
+        own.map(|command| {
+            let command = command.split(" > ").next().unwrap();
+            command.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn examples_of_help_are_commands() {
+        let mut root = Cli::command();
+        root.build();
+        let mut examples = 0;
+        for command in std::iter::once(&root).chain(root.get_subcommands()) {
+            let Some(help) = command.get_after_help() else {
+                assert_eq!(command.get_name(), "help", "a command without examples");
+                continue;
+            };
+            let help = help.to_string();
+            for words in help.lines().filter(|line| line.starts_with("  ")).flat_map(own_commands) {
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{words:?}: {}", parsed.err().unwrap());
+                examples += 1;
+            }
+        }
+        assert!(examples >= 20, "{examples}");
+    }
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Cli::command().debug_assert();
+    }
 }

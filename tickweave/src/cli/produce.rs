@@ -19,6 +19,10 @@ use workload::{Ids, Workload};
 /// Make ticks, seeded, or take those of a configured source, and write them to files or standard output, as fast
 /// as it goes or at a rate.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave produce --rows 1000000 --out ticks.csv && tickweave replay ticks.csv
+  tickweave produce --form entries --corrections 0.01 --cancels 0.005 --rate 500 --out feed.csv")]
 pub(super) struct Produce {
     /// Where to: a path, or `-` for standard output.
     #[arg(short, long, visible_alias = "to", value_name = "TARGET")]

@@ -10,10 +10,10 @@ use operators::NoStates;
 
 use super::check::layers;
 use super::mapping::Mapping;
-use super::progress::Bar;
+use super::progress::{ProgressDisplay, ProgressForm};
 use super::report::{fails_by_refusals, print_report};
 use super::results::ResultFlags;
-use super::{Outcome, screen, signals};
+use super::{Outcome, signals};
 use crate::descriptors;
 use crate::stderr::say;
 use dataflows::config::{ConfigError, JobFile, Layers, RawConfig};
@@ -23,6 +23,11 @@ use dataflows::run::{RunOptions, replay_files, replay_recording};
 
 /// Replay files of trades, a configuration's files, or a recording.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave replay trades.csv --instrument x:BTC --timeframes 1m,1h --out results
+  tickweave replay 'ticks/*.csv.gz' --indicators sma20,rsi14 --views candles,indicators --layout wide --out results
+  tickweave replay today.twrec --digest")]
 pub(super) struct Replay {
     /// A configuration (.toml), a recording, or files of trades; also folders of these, and quoted patterns such as
     /// 'trades/**/*.csv.gz'.
@@ -66,6 +71,9 @@ pub(super) struct Replay {
     /// Keep going, and exit with 0 also if more of the input was refused than `job.refused_share` allows.
     #[arg(long)]
     lenient: bool,
+    /// How to show progress [default: bar on a terminal, else plain; none with --json].
+    #[arg(long, value_enum, value_name = "FORM")]
+    progress: Option<ProgressForm>,
     #[command(flatten)]
     mapping: Mapping,
 }
@@ -77,9 +85,10 @@ impl Replay {
         let _signals = signals(&stop)?;
         let Replay { paths, workers, timeframes, order, force, digest, speed, .. } = self;
         let Replay { record, lenient, mapping, not_after, reject_after, .. } = self;
-        let Replay { indicators, results, keep_going, .. } = self;
-        let bar = Bar::default();
-        let on_start = (!json && screen::is_terminal()).then(|| bar.on_start());
+        let Replay { indicators, results, progress, keep_going, .. } = self;
+        let form = if json { ProgressForm::None } else { ProgressForm::fitting() };
+        let shown = ProgressDisplay::new(progress.unwrap_or(form));
+        let on_start = shown.on_start();
         let mut options =
             RunOptions { record, force, digest, speed, on_start, ..RunOptions::default() };
         options.summary = !json;
@@ -115,7 +124,7 @@ impl Replay {
                 replay_files(config, &options, &stop)?
             }
         };
-        drop(bar);
+        drop(shown);
         print_report("replayed", &report, json)?;
         let fails = fails_by_refusals(&report, lenient);
         Ok(match report.complete {

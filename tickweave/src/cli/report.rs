@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::print_last;
-use crate::stderr::say;
+use crate::stderr::problem;
 use dataflows::delivery::Undelivered;
 use dataflows::run::Report;
 
@@ -13,14 +13,14 @@ use dataflows::run::Report;
 /// unless the run is `lenient`; returns whether it is one.
 pub(super) fn fails_by_refusals(report: &Report, lenient: bool) -> bool {
     let Some(problem) = report.refusals.problem() else { return false };
-    say!("tickweave: {problem}");
+    problem!("{problem}");
     !lenient
 }
 
 /// If a sink has failed, says so on standard error; returns whether one has.
 pub(super) fn fails_by_sinks(report: &Report) -> bool {
     for Undelivered { sink, view, error } in &report.undelivered {
-        say!("tickweave: `{view}` was not delivered whole to `{sink}`: {error}");
+        problem!("`{view}` was not delivered whole to `{sink}`: {error}");
     }
     !report.undelivered.is_empty()
 }
@@ -133,6 +133,7 @@ fn as_json(report: &Report) -> Value {
         json!({ "sink": sink, "view": view, "error": error })
     });
     json!({
+        "run": report.run.to_string(),
         "records": totals.records,
         "accepted": totals.accepted,
         "corrections": totals.corrections,

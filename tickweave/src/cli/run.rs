@@ -7,14 +7,22 @@ use clap::Args;
 use super::check::layers;
 use super::report::{fails_by_refusals, fails_by_sinks, print_report};
 use super::results::ResultFlags;
+use super::screen::Beside;
 use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
+use crate::supervisor::Supervisor;
 use dataflows::config::Config;
 use dataflows::ingest::Stop;
 use dataflows::run::RunOptions;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave run job.toml
+  tickweave run job.toml --listen 127.0.0.1:0 --record today.twrec --out results
+
+Signals: the first SIGINT, SIGTERM or SIGHUP stops the job in order, the second ends the process at once.")]
 pub(super) struct Run {
     /// The configuration file.
     config: PathBuf,
@@ -54,6 +62,24 @@ impl Run {
     }
 }
 
+/// Tells the supervisor of the process how the node is, until what this gives is dropped. One that cannot be reached
+/// is a warning: it ends the process when it must hear of it.
+fn supervised(node: &Node, stop: &Stop) -> anyhow::Result<Option<Beside>> {
+    let mut supervisor = match Supervisor::of_environment() {
+        Ok(Some(supervisor)) => supervisor,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            tracing::warn!(%error, "the supervisor that NOTIFY_SOCKET names is not told anything");
+            return Ok(None);
+        }
+    };
+    supervisor.ready();
+    let (health, stop) = (node.health_monitor(), stop.clone());
+    let period = supervisor.period();
+    let tell = move || supervisor.tell(&health.health(), stop.is_set());
+    Ok(Some(Beside::every(period, tell)?))
+}
+
 /// Runs a node until a signal comes; prints a summary. `beside` is called with it; what it returns is dropped when the
 /// job has ended.
 pub(super) fn live<B>(
@@ -70,10 +96,11 @@ pub(super) fn live<B>(
         error => anyhow::Error::new(error),
     })?;
     tracing::info!(
-        "{sources} sources, {workers} workers; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        "run {}: {sources} sources, {workers} workers; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        node.generation(),
         node.address(),
     );
-    let beside = beside(&node)?;
+    let beside = (beside(&node)?, supervised(&node, &stop)?);
     let report = node.wait();
     drop(beside);
     let report = report?;

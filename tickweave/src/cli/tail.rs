@@ -24,6 +24,10 @@ pub(super) use self::wire::Refused;
 
 /// Follow a view of a running job: a live table on a terminal, elsewhere a line of JSON per change.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tickweave tail candles demo:ALFA --timeframe 1m
+  tickweave tail revisions --where cause=correction,cancel | jq .")]
 pub(super) struct Tail {
     /// The view, such as candles or revisions; `curl URL/v1/views` lists all.
     view: String,

@@ -148,6 +148,11 @@ impl Node {
         self.handles.health.health()
     }
 
+    /// What says how it is, also after it was moved to another thread.
+    pub fn health_monitor(&self) -> HealthMonitor {
+        self.handles.health.clone()
+    }
+
     /// Takes rows of clients; none if the configuration turns that off.
     pub fn ingest(&self) -> Option<Arc<dyn IngestApi>> {
         let ingest = self.handles.http_ingest.clone()?;
@@ -206,7 +211,7 @@ impl Handles {
             closing: watch::channel(false).1,
             sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
             posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),
-            run: self.generation.0,
+            run: self.generation,
             access: Arc::new(config.access.clone()),
             limits,
         }

@@ -15,6 +15,7 @@ mod ids;
 mod live;
 mod odd_lots;
 mod posted;
+mod prints;
 mod refused;
 mod replays;
 mod restated;

@@ -1,6 +1,6 @@
 //! Feeds that need no mapping: lines as they are written, rows as they come out.
 
-use market::{IdScope, RejectionReason, TradeId, Updates};
+use market::{IdScope, RejectionReason, SessionPrint, TradeId, Updates};
 
 use super::*;
 
@@ -124,7 +124,8 @@ fn ticks_of_us_equities() {
         ]
     );
     let updates = [0, 1, 2].map(|at| trade(&rows[at]).updates);
-    assert_eq!(updates, [Updates::VOLUME, Updates::ALL, Updates::VOLUME]);
+    let extended = Updates::VOLUME.of_print(SessionPrint::Ordinary);
+    assert_eq!(updates, [extended, Updates::ALL, Updates::VOLUME]);
 
     let rows = by_codec("us-equity-ticks", json!({"wall_time_as_utc": true}), name, &ticks);
     assert_eq!(describe(&rows[..1]), ["1 2013-10-10T04:00:00.795Z 166.43 200 unknown"]);

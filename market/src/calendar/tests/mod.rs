@@ -2,6 +2,7 @@
 
 mod hours;
 mod markets;
+mod prints;
 mod sessions;
 
 use super::zone::{NANOS, nanos, timestamp};

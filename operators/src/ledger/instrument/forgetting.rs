@@ -49,8 +49,9 @@ impl InstrumentState {
     /// What it contributes to its bar stays there.
     fn forget_amended(&mut self, config: &LedgerConfig, trade: TradeNo) {
         if let Some(survivor) = self.trades.survivor(trade) {
-            let open = self.bars.buckets(config).of(survivor.time).open;
-            self.bars.seal(open, &survivor);
+            let mut buckets = self.bars.buckets(config);
+            let counted = buckets.counted(&survivor);
+            self.bars.seal(buckets.of(counted.time).open, &counted);
         }
         self.trades.forget(trade);
     }

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use market::{
-    Bucket, CandleKey, Cause, Conflict, EventTime, InstrumentId, Origin, Record, Span, Timeframe,
-    Trade,
+    Bucket, CandleKey, Cause, Conflict, EventTime, InstrumentId, Origin, Record, Span, Stretch,
+    Timeframe, Trade,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,10 @@ pub struct InstrumentState {
     /// Where the last plain trade went: most go to the same chunk as the one before.
     #[serde(skip)]
     last_chunk: Option<LastChunk>,
+    /// A stretch that is no regular session, and held the last print of which something was said: most of these lie in
+    /// it as well, and ordinary ones count there at their times.
+    #[serde(skip)]
+    not_regular: Option<Stretch>,
 }
 
 /// A bar, and a chunk of it that may have room.
@@ -81,6 +85,7 @@ impl InstrumentLedger for InstrumentState {
             undated: Vec::new(),
             is_forgetting: false,
             last_chunk: None,
+            not_regular: None,
         }
     }
 
@@ -224,7 +229,8 @@ impl InstrumentState {
             }
         }
         let whole_from = context.read_from.whole_from(self.clock.sources().and(sources));
-        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
+        let calendar = self.bars.buckets(config).calendar();
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from, calendar };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();
         });

@@ -52,7 +52,7 @@ impl InstrumentState {
                 };
                 bar.add_plain(trade);
                 plain += 1;
-                if trade.updates != Updates::NONE && cause.is_none() {
+                if !trade.updates.is_nothing() && cause.is_none() {
                     // Records are in the order of their origins: of trades the first is strongest.
                     let (kind, origin) = (CauseKind::Trade, record.origin);
                     cause = Some(Cause { kind, id: trade.id, sequence: 0, origin });
@@ -89,11 +89,15 @@ impl InstrumentState {
 
         let mut buckets = self.bars.buckets(application.config);
         let mut entered = Vec::new();
-        for (trade, (befores, cause)) in by_trade {
-            let after = self.trades.survivor(trade);
-            if befores.len() <= 1 && befores.first() == after.as_ref() {
+        for (number, (befores, cause)) in by_trade {
+            let survivor = self.trades.survivor(number);
+            if befores.len() <= 1 && befores.first() == survivor.as_ref() {
                 continue;
             }
+            let is_new = |trade: &Trade| befores.iter().all(|b| b.content() != trade.content());
+            let new = survivor.filter(is_new);
+            let befores: Vec<Trade> = befores.iter().map(|trade| buckets.counted(trade)).collect();
+            let after = survivor.map(|trade| buckets.counted(&trade));
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
             // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
@@ -114,8 +118,8 @@ impl InstrumentState {
                 if self.bars.add(bucket, &after) {
                     self.waiting.add(bucket.end, bucket.open);
                 }
-                if befores.iter().all(|before| before.content() != after.content()) {
-                    entered.push(AmendedPrice { open: bucket.open, number: trade, trade: after });
+                if let Some(trade) = new {
+                    entered.push(AmendedPrice { open: bucket.open, number, trade });
                 }
             }
             for (bucket, [before, after]) in contributions {

@@ -1,7 +1,8 @@
 //! Judges each record of a commit and applies it to ids and versions.
 
 use market::{
-    Cause, CauseKind, Event, Origin, Record, TooLate, Trade, TradeRef, Unmatched, UnmatchedReason,
+    Cause, CauseKind, Event, Origin, Record, SessionKind, SessionPrint, Stretch, TooLate, Trade,
+    TradeRef, Unmatched, UnmatchedReason,
 };
 
 use super::application::{Application, TradeChange};
@@ -102,7 +103,8 @@ impl InstrumentState {
             Found::Amended(id) => id,
         };
         self.mark_dirty(id, cause, application);
-        application.timed_ids.push((id, Some(trade.time)));
+        let latest = self.bars.buckets(application.config).latest(trade);
+        application.timed_ids.push((id, Some(latest)));
         let version = Version { trade: *trade, origin };
         match self.trades.add_original(id, version) {
             Added::First => RecordOutcome::Accepted,
@@ -132,7 +134,8 @@ impl InstrumentState {
         let new_name = self.mark_dirty(with_id, cause, application);
         let trade = self.trades.join(known_as, new_name);
         self.trades.correct(trade, Version { trade: with, origin: cause.origin });
-        application.timed_ids.push((with_id, Some(with.time)));
+        let latest = self.bars.buckets(application.config).latest(&with);
+        application.timed_ids.push((with_id, Some(latest)));
         // Without a new id, a correction is no evidence of a trade: its trade was reported before, or is missing.
         if of != with.name() {
             self.gaps.observe(with.scope, with.id, with.time);
@@ -141,7 +144,7 @@ impl InstrumentState {
     }
 
     /// Stores a new trade as plain; its bar gets it when all records are applied. None
-    /// if it must be stored as an amended trade.
+    /// if it must be stored as an amended trade, as what counts in another bar than that of its time.
     fn add_plain(
         &mut self,
         trade: &Trade,
@@ -149,6 +152,9 @@ impl InstrumentState {
         is_highest: bool,
         config: &LedgerConfig,
     ) -> Option<RowNo> {
+        if !self.counts_at_its_time(trade, config) {
+            return None;
+        }
         let stream = self.trades.rows.stream(trade, origin)?;
         let last_chunk = self.last_chunk.filter(|LastChunk { bucket, chunk }| {
             bucket.open <= trade.time
@@ -168,6 +174,20 @@ impl InstrumentState {
             }
         };
         Some(self.trades.add_plain(chunk, stream, trade, origin, is_highest))
+    }
+
+    fn counts_at_its_time(&mut self, trade: &Trade, config: &LedgerConfig) -> bool {
+        let print = trade.updates.print();
+        let holds = |stretch: &Stretch| stretch.open <= trade.time && trade.time < stretch.end;
+        let is_known =
+            print == SessionPrint::Ordinary && self.not_regular.as_ref().is_some_and(holds);
+        if print == SessionPrint::Unsaid || is_known {
+            return true;
+        }
+        let buckets = self.bars.buckets(config);
+        let stretch = buckets.calendar().stretch(trade.time);
+        self.not_regular = Some(stretch).filter(|own| own.kind != SessionKind::Regular);
+        buckets.counted(trade).time == trade.time
     }
 
     /// The number of an id of an amended trade; a plain trade of that id is promoted.

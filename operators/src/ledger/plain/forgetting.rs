@@ -24,8 +24,8 @@ impl PlainInstrumentState {
                 continue; // outdated: a later event names it
             }
             if let Some(survivor) = self.trades.survivor(trade) {
-                let open = buckets.of(survivor.time).open;
-                self.bars.seal(open, &survivor);
+                let counted = buckets.counted(&survivor);
+                self.bars.seal(buckets.of(counted.time).open, &counted);
             }
             self.trades.forget(trade);
         }

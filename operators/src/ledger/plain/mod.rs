@@ -20,6 +20,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::LedgerConfig;
+use super::buckets::Buckets;
 use super::gaps::Gaps;
 use super::outliers::RecentPrices;
 use super::shard::InstrumentLedger;
@@ -297,7 +298,9 @@ impl PlainInstrumentState {
 
     fn observe(&mut self, trade: &Trade, application: &mut Application<'_>) {
         application.spec = Some(trade.spec);
-        application.timed_ids.push(((trade.scope, trade.id), Some(trade.time)));
+        let calendar = application.config.calendars.get(trade.spec.calendar);
+        let latest = Buckets::new(calendar, application.config.base).latest(trade);
+        application.timed_ids.push(((trade.scope, trade.id), Some(latest)));
         self.seen = self.seen.max(trade.time);
     }
 
@@ -352,7 +355,8 @@ impl PlainInstrumentState {
             }
         }
         let whole_from = context.read_from.whole_from(self.clock.sources().and(sources));
-        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from };
+        let calendar = self.bars.buckets(config).calendar();
+        let now = Now { commit: context.commit, watermark, seen: self.seen, whole_from, calendar };
         self.waiting.advance(now, |open| {
             changed.entry(open).or_default();
         });

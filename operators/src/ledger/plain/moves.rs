@@ -45,11 +45,15 @@ impl PlainInstrumentState {
         let mut changed: BTreeMap<EventTime, Option<Cause>> = BTreeMap::new();
         let mut entered = Vec::new();
         let mut buckets = self.bars.buckets(config);
-        for (trade, (befores, cause)) in by_trade {
-            let after = self.trades.survivor(trade);
-            if befores.len() <= 1 && befores.first() == after.as_ref() {
+        for (number, (befores, cause)) in by_trade {
+            let survivor = self.trades.survivor(number);
+            if befores.len() <= 1 && befores.first() == survivor.as_ref() {
                 continue;
             }
+            let is_new = |trade: &Trade| befores.iter().all(|b| b.content() != trade.content());
+            let new = survivor.filter(is_new);
+            let befores: Vec<Trade> = befores.iter().map(|trade| buckets.counted(trade)).collect();
+            let after = survivor.map(|trade| buckets.counted(&trade));
             // Not sets: two trades that look alike and become one did contribute twice. After is one at most,
             // so their order does not matter.
             let mut contributions: BTreeMap<Bucket, [Vec<Bar>; 2]> = BTreeMap::new();
@@ -70,8 +74,8 @@ impl PlainInstrumentState {
                 if self.bars.add(bucket, &after) {
                     self.waiting.add(bucket.end, bucket.open);
                 }
-                if befores.iter().all(|before| before.content() != after.content()) {
-                    entered.push(Entered { open: bucket.open, number: trade, trade: after });
+                if let Some(trade) = new {
+                    entered.push(Entered { open: bucket.open, number, trade });
                 }
             }
             for (bucket, [before, after]) in contributions {

@@ -94,7 +94,8 @@ impl Going {
         Going::spawn(folder, &mut command)
     }
 
-    fn spawn(folder: &Path, command: &mut Command) -> Going {
+    /// Starts a command in `folder`, exactly as it is.
+    pub(crate) fn spawn(folder: &Path, command: &mut Command) -> Going {
         // Files, not pipes: a full pipe would hold the process up.
         let mut number = 0;
         let name = |kind: &str, number| folder.join(format!(".{kind}{number}"));

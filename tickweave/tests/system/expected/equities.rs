@@ -123,3 +123,71 @@ fn conditions_bring_minutes_nearer_to_the_vendors() {
     ];
     assert_eq!(found, wanted);
 }
+
+/// Each archive by New York's sessions and its sale conditions: where the auction of the New York Stock Exchange prints
+/// up to 86 s after the bell, and trades of extended hours one second after it.
+#[test]
+fn closing_auctions_are_in_the_regular_session() {
+    const MINUTE: i64 = 60_000;
+    let (open, bell, over) = (570 * MINUTE, 960 * MINUTE, 1_200 * MINUTE);
+    let grace = 10_000;
+    let Some(shared) = shared("closing_auctions_are_in_the_regular_session") else { return };
+    let ticks = shared.join("lean_us_equity_ticks/tick");
+    let symbols = ["IBM", "AIG", "BAC"];
+    let archive = |symbol: &str, day| format!("{}_{day}_trade.zip", symbol.to_lowercase());
+    let paths = symbols.iter().flat_map(|s| DAYS.map(|day| ticks.join(archive(s, day))));
+    let job = format!(
+        "[job]\ntimeframes = [\"1m\"]\ncalendar = \"us-equities\"\n\
+         [[source]]\nname = \"ticks\"\nkind = \"file\"\ncodec = \"us-equity-ticks\"\n\
+         options = {{ conditions = \"us-sip\" }}\npaths = {:?}\n",
+        paths.collect::<Vec<_>>()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("job.toml"), job).unwrap();
+    let (report, out) = replay(&[folder.path().join("job.toml")], 2);
+    assert_eq!((&report["accepted"], &report["dead"]), (&906_352.into(), &0.into()), "{report}");
+    let bars = written(&out.path().join("candles.csv"));
+
+    let mut after_the_grace = 0;
+    for symbol in symbols {
+        for (day, date) in DAYS.iter().enumerate() {
+            let (mut volume, mut auction) = (0, None);
+            let text = unzip_first(&ticks.join(archive(symbol, date)));
+            for line in text.lines() {
+                let [time, price, size, exchange, conditions, suspicious] =
+                    line.split(',').collect::<Vec<_>>()[..]
+                else {
+                    panic!("{line}")
+                };
+                let flags = u32::from_str_radix(conditions, 16).unwrap();
+                let time: i64 = time.parse().unwrap();
+                let is = |condition: u32| flags & condition != 0;
+                let (official, closing, extended) = (0x500_0000, 0x80, 0x2400);
+                if suspicious != "0" || is(official) {
+                    continue;
+                }
+                let ends = match () {
+                    () if is(closing) => over,
+                    () if is(extended) => bell,
+                    () => bell + grace,
+                };
+                if (open..ends).contains(&time) {
+                    volume += size.parse::<i64>().unwrap();
+                }
+                if is(closing) && exchange == "N" {
+                    auction = Some(price.parse::<i64>().unwrap());
+                    after_the_grace += usize::from(time >= bell + grace);
+                }
+            }
+            // New York is four hours behind in October.
+            let midnight = midnight(day) + 240 * MINUTE;
+            let key = |open: i64| (format!("us:{symbol}"), "1m".to_owned(), midnight + open);
+            let regular = bars.range(key(open)..key(bell + grace));
+            let found: i64 = regular.map(|(_, bar)| bar[4].parse::<i64>().unwrap()).sum();
+            assert_eq!(found, volume, "{symbol} {date}");
+            let close = auction.unwrap() as f64 / 10_000.0;
+            assert_eq!(bars[&key(bell - MINUTE)][3], close.to_string(), "{symbol} {date}");
+        }
+    }
+    assert_eq!(after_the_grace, 9, "auctions that a grace of 10 s misses");
+}

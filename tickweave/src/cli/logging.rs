@@ -1,0 +1,65 @@
+//! What is logged: levels by module, panics.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+
+use tracing_subscriber::EnvFilter;
+
+use super::screen;
+use crate::log_format::{self, Importance, LogFormat};
+use crate::stderr;
+
+/// What is logged unless a flag or the environment says otherwise.
+const DEFAULT_FILTER: &str = "info";
+
+/// Starts the log; `filter` is that of the flag, without one the environment decides.
+pub(super) fn start(filter: Option<String>) -> anyhow::Result<()> {
+    std::panic::set_hook(Box::new(log_panic));
+    let from_environment = std::env::var("RUST_LOG").ok().filter(|own| !own.is_empty());
+    let (from, filter) = match (filter, from_environment) {
+        (Some(filter), _) => ("--log", filter),
+        (None, Some(filter)) => ("RUST_LOG", filter),
+        (None, None) => ("the default", DEFAULT_FILTER.to_owned()),
+    };
+    subscribe(&filter).map_err(|error| anyhow::anyhow!("{from} {filter}: {error}"))
+}
+
+fn subscribe(filter: &str) -> anyhow::Result<()> {
+    check_levels(filter)?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_writer(|| stderr::Log)
+        .log_internal_errors(false)
+        .with_target(false);
+    let started = match log_format::chosen() {
+        LogFormat::Text => log.with_ansi(screen::is_terminal()).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!(error))
+}
+
+/// A word alone is a level. `tracing` would take another one for the name of a module, and log nothing else.
+fn check_levels(filter: &str) -> anyhow::Result<()> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let words = filter.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    for word in words {
+        let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        anyhow::ensure!(
+            is_level,
+            "`{word}` is not a level ({}); what is logged of a module is written as MODULE=LEVEL",
+            LEVELS.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Says that a thread panics, as the standard library does, but without waiting for who reads it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let mut text = format!("thread `{name}` {panic}\n");
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text += &format!("{backtrace}\n");
+    }
+    stderr::log(log_format::message(Importance::Error, &text).as_bytes());
+}
