@@ -58,7 +58,7 @@ fn bad_rows_say_what_is_wrong() {
         ),
         (
             "1,2,3,A,5,b,volume+",
-            "2 bad_field: column \"u\": \"volume+\" is not a set of updates (all, none, or volume, high_low, open_close joined by +)",
+            "2 bad_field: column \"u\": \"volume+\" is not a set of updates (all, none, or volume, high_low, open_close joined by +; with +opening, +closing or +ordinary, if it is known what print of its session it is)",
         ),
         ("1,2,3,A,5", "2 malformed: 7 fields expected, 5 found"),
         (

@@ -7,8 +7,8 @@ use market::{EventTime, Span};
 
 /// Which sources are held, since others are behind them.
 ///
-/// A source holds others only while it brings rows and has not come to its end: from its last row on for
-/// [`HOLDS_FOR`] at most, and not if it was found drained since. So nobody waits for one that is silent, lost or paused.
+/// A source holds others only while it brings rows and has not come to its end: while rows of it wait, and from its last
+/// row on for [`HOLDS_FOR`] at most, and not if it was found drained since. So nobody waits for one that is silent, lost or paused.
 pub(super) struct Alignment {
     /// How far ahead in event time a source may be read.
     span: Span,
@@ -46,6 +46,12 @@ impl Alignment {
             own.newest = own.newest.max(newest);
             own.row_at = Some(now);
         }
+    }
+
+    /// Events of a source wait at `now`: if it brings rows, it still does, however long they wait for their turn.
+    pub(super) fn note_waiting(&mut self, source: usize, now: Instant) {
+        let row_at = self.sources[source].as_mut().and_then(|own| own.row_at.as_mut());
+        row_at.into_iter().for_each(|at| *at = now);
     }
 
     /// A source had nothing left to read, ended, or is paused.
@@ -112,6 +118,26 @@ mod tests {
         alignment.note_end(0);
         assert_eq!(alignment.align(after(2_000)), [1]);
         assert!(!alignment.is_held(1));
+    }
+
+    /// What holds up the sequencer is no silence of a source.
+    #[test]
+    fn one_whose_rows_wait_for_their_turn_is_not_silent() {
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut alignment = Alignment::new(Span::secs(60), &[true, true]);
+        alignment.note_rows(0, at(0), start);
+        alignment.note_rows(1, at(5), start);
+        assert_eq!(alignment.align(start), [1]);
+        alignment.note_waiting(0, after(5_000));
+        assert!(alignment.align(after(5_900)).is_empty(), "1 is held as before");
+        assert_eq!(alignment.align(after(6_000)), [1]);
+        // At its end it brings nothing, whatever waits.
+        alignment.note_rows(0, at(1), after(6_000));
+        assert_eq!(alignment.align(after(6_000)), [1]);
+        alignment.note_end(0);
+        alignment.note_waiting(0, after(6_000));
+        assert_eq!(alignment.align(after(6_000)), [1]);
     }
 
     #[test]

@@ -195,7 +195,15 @@ impl LiveSequencer<'_> {
 
     /// Holds sources that others are too far behind, and lets them go on.
     fn align(&mut self) {
-        for source in self.alignment.align(Instant::now()) {
+        let now = Instant::now();
+        for source in 0..self.is_paused.len() {
+            let is_rest = self.rest.as_ref().is_some_and(|(of, _)| *of == source);
+            let is_read = !self.is_paused[source] && !self.alignment.is_held(source);
+            if is_rest || (is_read && !self.input.events.is_empty(source)) {
+                self.alignment.note_waiting(source, now);
+            }
+        }
+        for source in self.alignment.align(now) {
             self.gate(source);
         }
     }
