@@ -27,10 +27,11 @@ struct Aligned {
 }
 
 impl Alignment {
-    /// Of the sources that take part, by number.
-    pub(super) fn new(span: Span, takes_part: &[bool]) -> Alignment {
+    /// Of the sources that take part, by number. They begin to be read at `now`: what has brought no row yet, and was not
+    /// at its end, holds others as if it had just brought one.
+    pub(super) fn new(span: Span, takes_part: &[bool], now: Instant) -> Alignment {
         let is_needed = takes_part.iter().filter(|takes_part| **takes_part).count() > 1;
-        let aligned = || Aligned { newest: EventTime::NEVER, row_at: None, is_held: false };
+        let aligned = || Aligned { newest: EventTime::NEVER, row_at: Some(now), is_held: false };
         let sources = takes_part.iter().map(|part| (*part && is_needed).then(aligned));
         Alignment { span, sources: sources.collect() }
     }
@@ -97,8 +98,9 @@ mod tests {
     fn the_fast_wait_for_the_slow_while_these_bring_rows() {
         let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
-        let mut alignment = Alignment::new(Span::secs(3_600), &[true, true, true, false]);
+        let mut alignment = Alignment::new(Span::secs(3_600), &[true, true, true, false], start);
         alignment.note_rows(0, at(0), start);
+        alignment.note_end(2);
         alignment.note_rows(1, at(60), start);
         alignment.note_rows(3, at(900), start);
         assert!(alignment.align(start).is_empty(), "an hour is allowed, and 3 takes no part");
@@ -120,12 +122,26 @@ mod tests {
         assert!(!alignment.is_held(1));
     }
 
+    /// Else one would be read far ahead while the thread of another begins.
+    #[test]
+    fn one_that_was_not_heard_of_yet_is_waited_for() {
+        let start = Instant::now();
+        let mut alignment = Alignment::new(Span::secs(60), &[true, true], start);
+        assert!(alignment.align(start).is_empty());
+        alignment.note_rows(0, at(0), start);
+        assert_eq!(alignment.align(start), [0]);
+        let second = start + HOLDS_FOR;
+        assert_eq!(alignment.align(second), [0], "it is silent");
+        alignment.note_rows(1, at(0), second);
+        assert!(alignment.align(second).is_empty());
+    }
+
     /// What holds up the sequencer is no silence of a source.
     #[test]
     fn one_whose_rows_wait_for_their_turn_is_not_silent() {
         let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
-        let mut alignment = Alignment::new(Span::secs(60), &[true, true]);
+        let mut alignment = Alignment::new(Span::secs(60), &[true, true], start);
         alignment.note_rows(0, at(0), start);
         alignment.note_rows(1, at(5), start);
         assert_eq!(alignment.align(start), [1]);
@@ -144,7 +160,7 @@ mod tests {
     fn nobody_is_held_alone_or_without_a_span() {
         let now = Instant::now();
         for (span, parts) in [(Span::secs(1), [true, false]), (Span::FOREVER, [true, true])] {
-            let mut alignment = Alignment::new(span, &parts);
+            let mut alignment = Alignment::new(span, &parts, now);
             alignment.note_rows(0, at(500), now);
             alignment.note_rows(1, at(0), now);
             assert!(alignment.align(now).is_empty());
@@ -155,7 +171,7 @@ mod tests {
     #[test]
     fn somebody_is_always_read() {
         let start = Instant::now();
-        let mut alignment = Alignment::new(Span::secs(60), &[true; 4]);
+        let mut alignment = Alignment::new(Span::secs(60), &[true; 4], start);
         let mut number = 1_u64;
         for step in 0..5_000 {
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

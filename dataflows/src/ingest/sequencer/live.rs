@@ -56,7 +56,7 @@ pub fn sequence_live(
     let mut sequencer = LiveSequencer {
         builder: CommitBuilder::new(clock, naming),
         is_paused: vec![false; input.events.sources()],
-        alignment: Alignment::new(input.alignment.0, &input.alignment.1),
+        alignment: Alignment::new(input.alignment.0, &input.alignment.1, Instant::now()),
         input,
         rest: None,
         cadence,
