@@ -128,7 +128,7 @@ impl HealthMonitor {
         over_budget: Option<OverBudget>,
         states: &[(usize, &'static str)],
     ) -> Vec<(&'static str, Check)> {
-        let of = &self.0.of;
+        let (of, logs) = (&self.0.of, self.0.logs());
         let mut state = self.0.lock();
         state.over_budget = over_budget;
         state.states = states.to_vec();
@@ -141,7 +141,7 @@ impl HealthMonitor {
         let checks = seen.checks();
         for (name, check) in checks.iter().chain(&seen.checks_beside()) {
             // What was refused is logged by source, each when it begins, and the recording by who writes it.
-            let is_logged = of.logs && ![INPUT, RECORDING].contains(name);
+            let is_logged = logs && ![INPUT, RECORDING].contains(name);
             if is_logged && state.changes.is_news(at, name, check.status) {
                 log(name, check);
             }
@@ -150,13 +150,13 @@ impl HealthMonitor {
         for source in &seen.sources {
             let check = source.input();
             let key = format!("{INPUT} of {}", source.name);
-            if of.logs && state.changes.is_news(at, &key, check.status) {
+            if logs && state.changes.is_news(at, &key, check.status) {
                 log(INPUT, &check);
             }
         }
         state.components(&seen); // since when they are as they are
         let now = Instant::now();
-        if of.logs {
+        if logs {
             state.journal.readiness(&seen.readiness(), now).into_iter().for_each(LogLine::log);
         }
         let is_due = state.measured.is_none_or(|last| last.after(MEASURED_EVERY) <= at);
@@ -172,7 +172,7 @@ impl HealthMonitor {
     /// Logs an incident of a live run, and a warning of any.
     pub fn log_incident(&self, incident: &IncidentRow) {
         let of = &self.0.of;
-        if !of.logs && incident.kind != IncidentKind::Warning.name() {
+        if self.0.is_restoring() || !of.logs && incident.kind != IncidentKind::Warning.name() {
             return;
         }
         let source = of.sources.iter().find(|source| source.name == incident.source);
@@ -183,7 +183,7 @@ impl HealthMonitor {
 
     /// Logs dead letters of a live run; the report of a replay has them.
     pub fn log_dead_letters(&self, letters: &[DeadLetterRow]) {
-        if self.0.of.logs && !letters.is_empty() {
+        if self.0.logs() && !letters.is_empty() {
             let lines = self.0.lock().journal.dead_letters(letters, Instant::now());
             lines.into_iter().for_each(LogLine::log);
         }
@@ -207,6 +207,15 @@ impl State {
 }
 
 impl Shared {
+    /// Whether earlier commits are read again: what happened in them was logged when it did.
+    fn is_restoring(&self) -> bool {
+        self.restoring.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn logs(&self) -> bool {
+        self.of.logs && !self.is_restoring()
+    }
+
     /// How many ids were used again so far, and when the last were. The first is logged, then each time there are ten times
     /// as many.
     fn reused(&self, before: Option<(u64, EventTime)>, at: EventTime) -> Option<(u64, EventTime)> {
