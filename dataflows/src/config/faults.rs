@@ -12,6 +12,9 @@ use super::written::value_at;
 /// The most faults that are told.
 const FAULTS_MAX: usize = 20;
 
+/// The keys that say what is computed.
+const COMPUTES: [&str; 3] = ["job.kind", "job.timeframes", "job.indicators"];
+
 /// Sections that refer to what `job.timeframes`, `job.indicators` and `job.kind` compute.
 const OF_COMPUTED: [&str; 5] = ["rule", "sink", "fair", "risk", "portfolio"];
 
@@ -103,6 +106,11 @@ fn numbered_as_written(error: ConfigError, removed: &[String]) -> ConfigError {
     error
 }
 
+/// Whether `path` is `key`, or lies in it.
+fn is_at(path: &str, key: &str) -> bool {
+    path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Whether a fault may follow from what was taken out: it lies around that, names it, refers to what that computes, or
 /// is that something is missing beside it, which may have been written there by another name.
 fn follows(removed: &[String], path: &str, problem: &str) -> bool {
@@ -112,7 +120,7 @@ fn follows(removed: &[String], path: &str, problem: &str) -> bool {
         let key = removed.rsplit('.').next().unwrap_or_default();
         let is_inside = removed.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
         let is_named = problem.contains(&format!("`{key}`"));
-        let computes = removed.starts_with("job.") || removed == "job";
+        let computes = removed == "job" || COMPUTES.iter().any(|key| is_at(removed, key));
         removed == path
             || (is_missing && removed.rsplit_once('.').is_some_and(|(around, _)| around == path))
             || (is_inside && is_named)
