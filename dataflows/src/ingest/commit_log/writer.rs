@@ -1,6 +1,5 @@
 //! Writing the log.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -115,25 +114,14 @@ impl CommitLog {
     fn encode(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
         self.frames.clear();
         let (path, frames) = (&self.path, &mut self.frames);
-        let mut names = self.named.of(closed, &self.catalog);
-        names.partitions = self.registries.with(|now| self.named.new_partitions(now));
-        if names != NewNames::default() {
+        if let Some(names) = self.named.new_names(closed, &self.catalog, &self.registries) {
             let scales = scales(&names, &self.catalog);
             recording::encode(&Frame::Names(names), path, frames)?;
             if !scales.is_empty() {
                 recording::encode(&Frame::Scales(scales), path, frames)?;
             }
         }
-        let ClosedCommit { binding, records, accounts, id_texts, refused, control, .. } = closed;
-        let commit = Frame::Commit {
-            binding: Cow::Borrowed(binding),
-            records: Cow::Borrowed(records),
-            accounts: Cow::Borrowed(accounts),
-            id_texts: Cow::Borrowed(id_texts),
-            refused: Cow::Borrowed(refused),
-            control: Cow::Borrowed(control),
-        };
-        Ok(recording::encode(&commit, path, frames)?)
+        Ok(recording::encode(&Frame::of(closed), path, frames)?)
     }
 
     /// Writes the frames at hand behind the whole commits.

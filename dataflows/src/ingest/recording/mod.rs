@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use market::{AccountRecord, Generation, IdText, PartitionId, Record, Registries, SourceId};
 use serde::{Deserialize, Serialize};
 
+use super::closed_commit::ClosedCommit;
 use super::input::ControlRecord;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
@@ -84,6 +85,21 @@ pub(super) enum Frame<'a> {
     End,
     /// In the log of a job whose state is kept: the decimals of prices and sizes of instruments, by name.
     Scales(Vec<(String, u8, u8)>),
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a commit.
+    pub(super) fn of(closed: &'a ClosedCommit) -> Frame<'a> {
+        let ClosedCommit { binding, records, accounts, id_texts, refused, control, .. } = closed;
+        Frame::Commit {
+            binding: Cow::Borrowed(binding),
+            records: Cow::Borrowed(records),
+            accounts: Cow::Borrowed(accounts),
+            id_texts: Cow::Borrowed(id_texts),
+            refused: Cow::Borrowed(refused),
+            control: Cow::Borrowed(control),
+        }
+    }
 }
 
 /// What stands before the first frame.

@@ -1,6 +1,5 @@
 //! Writing a recording.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,20 +78,10 @@ impl Recorder {
     /// # Errors
     /// If it does not fit into a frame; then the recording lacks it for good.
     pub(super) fn append(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
-        let mut names = self.named.of(closed, &self.catalog);
-        names.partitions = self.registries.with(|now| self.named.new_partitions(now));
-        if names != NewNames::default() {
+        if let Some(names) = self.named.new_names(closed, &self.catalog, &self.registries) {
             self.frame(&Frame::Names(names))?;
         }
-        let ClosedCommit { binding, records, accounts, id_texts, refused, control, .. } = closed;
-        self.frame(&Frame::Commit {
-            binding: Cow::Borrowed(binding),
-            records: Cow::Borrowed(records),
-            accounts: Cow::Borrowed(accounts),
-            id_texts: Cow::Borrowed(id_texts),
-            refused: Cow::Borrowed(refused),
-            control: Cow::Borrowed(control),
-        })
+        self.frame(&Frame::of(closed))
     }
 
     /// Writes what waits to be written.
@@ -166,11 +155,20 @@ impl Named {
         Named { partitions: counts(&header.registries), ..Named::default() }
     }
 
-    /// The partitions that were registered since the last commit.
-    pub(in crate::ingest) fn new_partitions(
+    /// What has to be named before a commit; none if it uses no name for the first time.
+    pub(in crate::ingest) fn new_names(
         &mut self,
-        registries: &Registries,
-    ) -> Vec<(SourceId, PartitionId, String)> {
+        closed: &ClosedCommit,
+        catalog: &Catalog,
+        registries: &SharedRegistries,
+    ) -> Option<NewNames> {
+        let mut names = self.of(closed, catalog);
+        names.partitions = registries.with(|now| self.new_partitions(now));
+        (names != NewNames::default()).then_some(names)
+    }
+
+    /// The partitions that were registered since the last commit.
+    fn new_partitions(&mut self, registries: &Registries) -> Vec<(SourceId, PartitionId, String)> {
         let mut new = Vec::new();
         for (number, named) in self.partitions.iter_mut().enumerate() {
             let source = SourceId::of_number(number);
@@ -185,7 +183,7 @@ impl Named {
     }
 
     /// The names that a commit is the first to use.
-    pub(in crate::ingest) fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
+    fn of(&mut self, closed: &ClosedCommit, catalog: &Catalog) -> NewNames {
         let mut new = NewNames::default();
         let name = |instrument, known: &mut HashSet<_>, new: &mut Vec<String>| {
             if known.insert(instrument) {
