@@ -92,7 +92,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
                 watermarks,
                 round_watermarks,
                 read_from: ReadFrom::default(),
-                save: false,
+                saves: 0..0,
             };
             let context = Arc::new(context);
             watermarks = Watermarks::new(binding.watermarks.clone());

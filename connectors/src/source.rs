@@ -331,7 +331,7 @@ impl LostRows {
 }
 
 /// What may happen to a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IncidentKind {
     /// Its server was reached; again, if it was lost before.
     Connected,

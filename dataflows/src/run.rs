@@ -28,14 +28,14 @@ use crate::config::Config;
 use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscription};
 use crate::engine::Engine;
 use crate::health::{HealthMonitor, Monitored, MonitoredSource};
-use crate::ingest::PausedSources;
-use crate::ingest::commit_log::StateDir;
+use crate::ingest::checkpoints::CheckpointStatus;
+use crate::ingest::commit_log::LogStatus;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
-use crate::ingest::sequencer::SequencerError;
+use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
 use crate::publish::{Board, BoardConfig, BoardReader, ID_TEXTS};
@@ -44,6 +44,7 @@ use crate::telemetry::Metrics;
 use crate::view_list::entries;
 use error::not_opened;
 use outputs::Outputs;
+use state::{JobState, Restoring};
 
 pub use error::RunError;
 pub use first_rows::{FirstRowsRefused, input_faults};
@@ -52,6 +53,7 @@ pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;
 pub use replay::{replay_files, replay_recording};
 pub use report::Report;
+pub use state::RestoreError;
 pub use summary::BarSummary;
 
 /// A job whose workers run.
@@ -78,7 +80,7 @@ pub struct Job {
     /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: SinkStatuses,
     /// Where its state is kept, until it is restored.
-    state: Option<StateDir>,
+    state: Option<Restoring>,
     /// Before `engine`: fields are dropped in this order, and workers end when their feeds do.
     dispatcher: CommitDispatcher,
     engine: Engine,
@@ -99,17 +101,19 @@ impl Job {
         states: Arc<dyn StateStore>,
         options: &RunOptions,
     ) -> Result<Job, RunError> {
-        let state = state::open(config, options).map_err(SequencerError::from)?;
-        let generation = state::generation(state.as_ref()).map_err(SequencerError::from)?;
-        let job = Job::of_generation(generation, config, states, options)?;
-        Ok(Job { state, ..job })
+        let state = state::open(config, options)?;
+        let generation = match &state {
+            Some(state) => state.generation().map_err(RestoreError::from)?,
+            None => Generation::at(now()),
+        };
+        Job::of_generation(generation, config, (states, state), options)
     }
 
     /// The same of a start that may have been recorded.
     fn of_generation(
         generation: Generation,
         config: &Config,
-        states: Arc<dyn StateStore>,
+        (states, state): (Arc<dyn StateStore>, Option<JobState>),
         options: &RunOptions,
     ) -> Result<Job, RunError> {
         let began = Instant::now();
@@ -118,6 +122,15 @@ impl Job {
         let board = Arc::new(board(config, options));
         let catalog = Arc::clone(&config.catalog);
         board.also_retains(ID_TEXTS, move || catalog.ids.bytes());
+        let log_status = LogStatus::default();
+        let (state, states) = match state {
+            Some(state) => {
+                let (restoring, states) =
+                    state.start(config, generation, (&board, log_status.clone()), &metrics)?;
+                (Some(restoring), states)
+            }
+            None => (None, states),
+        };
         let names = config.source_names().into_iter().map(|source| source.name).collect();
         let (engine, feeds) = Engine::start(
             config.job.clone(),
@@ -132,7 +145,9 @@ impl Job {
         let keeper = outputs.recorder.map(|recorder| {
             RecordingKeeper::new(recorder, recording.clone(), metrics.clone(), began)
         });
-        let reporter = reporter(config, &board, (&connections, recording), &metrics, options);
+        let kept = state.as_ref().map(|state| (log_status, state.checkpoints()));
+        let monitored = (&connections, recording, kept);
+        let reporter = reporter(config, &board, monitored, &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
         let dispatcher = CommitDispatcher::new(
             feeds,
@@ -159,7 +174,7 @@ impl Job {
             paused: PausedSources::default(),
             http_ingest: config.http_ingest(),
             sinks,
-            state: None,
+            state,
             dispatcher,
             engine,
             began,
@@ -234,11 +249,14 @@ fn board(config: &Config, options: &RunOptions) -> Board {
     })
 }
 
+/// The connections, the recording, and what is kept for a restart.
+type MonitoredParts<'a> = (&'a Connections, RecordingStatus, Option<(LogStatus, CheckpointStatus)>);
+
 /// What publishes the status of the job.
 fn reporter(
     config: &Config,
     board: &Arc<Board>,
-    (connections, recording): (&Connections, RecordingStatus),
+    (connections, recording, state): MonitoredParts<'_>,
     metrics: &Metrics,
     options: &RunOptions,
 ) -> StatusReporter {
@@ -257,6 +275,7 @@ fn reporter(
         connections: connections.clone(),
         sinks: sinks.clone(),
         recording,
+        state,
         metrics: metrics.clone(),
         catalog: Arc::clone(&config.catalog),
         logs: options.followed,

@@ -78,7 +78,7 @@ pub struct Outlier {
 }
 
 /// An accepted record, cut down to what a log of trades shows of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AcceptedEvent {
     /// Where the record came from.
     pub origin: Origin,

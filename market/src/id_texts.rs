@@ -232,6 +232,18 @@ impl IdTexts {
         id.to_string()
     }
 
+    /// All texts, those that go first before others: kept in this order, they are there again.
+    pub fn all(&self) -> Vec<IdText> {
+        let halves = self.halves.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |half: &Half| {
+            let hashes = half.places.keys().copied();
+            let texts =
+                hashes.filter_map(|hash| Some(IdText { hash, text: half.get(hash)?.into() }));
+            texts.collect::<Vec<_>>()
+        };
+        [of(&halves.older), of(&halves.newer)].concat()
+    }
+
     /// The bytes that are taken.
     pub fn bytes(&self) -> usize {
         let halves = self.halves.read().unwrap_or_else(PoisonError::into_inner);

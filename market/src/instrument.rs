@@ -273,6 +273,13 @@ impl Catalog {
         all
     }
 
+    /// The decimals of prices and of sizes of all registered instruments, by name.
+    pub fn scales(&self) -> Vec<(String, u8, u8)> {
+        let all = self.all().into_iter();
+        all.map(|own| (own.name.to_string(), own.spec.price_scale, own.spec.quantity_scale))
+            .collect()
+    }
+
     /// How many instruments, portfolios and models there are, and how many there may be.
     pub fn name_counts(&self) -> [NameCount; 3] {
         let (used, limit) = self.places.read().unwrap_or_else(PoisonError::into_inner).taken();

@@ -183,7 +183,7 @@ impl Venue {
             round_watermarks: watermarks.clone(),
             watermarks,
             read_from: ReadFrom::default(),
-            save: false,
+            saves: 0..0,
         };
         (context, records)
     }

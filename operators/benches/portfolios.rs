@@ -217,7 +217,7 @@ impl PortfolioBench {
             watermarks: Watermarks::none(1),
             round_watermarks: Watermarks::none(1),
             read_from: ReadFrom::default(),
-            save: false,
+            saves: 0..0,
         }));
         self.next += 1;
         let start = cpu();

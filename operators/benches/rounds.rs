@@ -65,7 +65,7 @@ fn context(commit: u64) -> CommitContext {
         round_watermarks: watermarks.clone(),
         watermarks,
         read_from: ReadFrom::default(),
-        save: false,
+        saves: 0..0,
     }
 }
 

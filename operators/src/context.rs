@@ -1,5 +1,6 @@
 //! What a commit brings besides records: the watermarks by which everything in it is decided.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use market::{Commit, EventTime, SourceId, Span};
@@ -38,8 +39,8 @@ pub struct CommitContext {
     pub round_watermarks: Watermarks,
     /// From when on sources have been read.
     pub read_from: ReadFrom,
-    /// Whether states are to be saved as they are after this commit.
-    pub save: bool,
+    /// The shards whose states are to be saved as they are after this commit.
+    pub saves: Range<u16>,
 }
 
 /// Which sources speak of an instrument, and its watermark: the minimum over them, which never goes

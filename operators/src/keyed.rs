@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use market::Shard;
+use market::{Commit, Shard};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::context::CommitContext;
-use crate::state::{StateError, StateStore};
+use crate::state::{StateError, StateFault, StateStore};
 use crate::timestamp_buffer::{PendingCommit, TimestampBuffer};
 
 pub use crate::time::Time;
@@ -97,14 +97,17 @@ struct ShardSlot<C: Core> {
     shard: Shard,
     core: C,
     inbox: Vec<C::In>,
+    /// The core has the state after this commit already, and has not put out its rows.
+    restored: Option<Commit>,
 }
 
 /// Runs `make(shard)` for each shard of this worker over the commits of `contexts` and `records`.
 ///
 /// The caller guarantees that every commit has exactly one context on every worker, at the time of its
 /// number, and that records are on the worker that owns their shard (nothing is exchanged here).
-/// States are restored from `states` when the dataflow is built and saved to it after each commit whose
-/// context asks for it.
+/// States are restored from `states` when the dataflow is built, and saved to it after each commit whose
+/// context asks for it. A restored shard ignores the commits that its state has, and puts out the rows that exist at the
+/// last of these.
 pub fn keyed<'scope, C: Core>(
     contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     records: StreamVec<'scope, Time, C::In>,
@@ -121,17 +124,10 @@ pub fn keyed<'scope, C: Core>(
 
     Ok(contexts.binary_frontier(records, Pipeline, Pipeline, name, move |capability, _info| {
         let mut buffer: TimestampBuffer<_, C::In, 1> = TimestampBuffer::new();
-        let mut restored = states.restored_at().map(|commit| capability.delayed(&commit.0));
+        drop(capability);
         let mut out = Vec::new();
 
         move |(contexts, contexts_frontier), (records, records_frontier), output| {
-            // 0. After a restore, emit the rows that exist, at the commit that was restored.
-            if let Some(capability) = restored.take() {
-                slots.iter().for_each(|slot| slot.core.restate(&mut out));
-                output.session(&capability).give_container(&mut out);
-                out.clear();
-            }
-
             // 1. Buffer what has arrived under its commit.
             buffer.take(contexts, records);
 
@@ -147,9 +143,7 @@ pub fn keyed<'scope, C: Core>(
                 };
                 distribute(records, &mut slots, peers);
                 commit_all(&mut slots, &context, &mut out, &gauge);
-                if context.save {
-                    save(name, &slots, &context, &*states);
-                }
+                save(name, &slots, &context, &*states);
                 // The next commit will emit about as much.
                 let about = out.len();
                 output.session(&capability).give_container(&mut out);
@@ -171,14 +165,12 @@ fn slots<C: Core>(
     let own = (0..=u8::MAX).map(Shard).filter(|shard| shard.worker(peers) == index);
     own.map(|shard| {
         let mut core = make();
-        if let Some(state) = states.load(name, shard) {
-            core.decode(&state).map_err(|source| StateError {
-                operator: name.to_owned(),
-                shard,
-                source,
-            })?;
+        let error = |source: StateFault| StateError { operator: name.to_owned(), shard, source };
+        let saved = states.load(name, shard).map_err(|unreadable| error(unreadable.into()))?;
+        if let Some(saved) = &saved {
+            core.decode(&saved.bytes).map_err(|undecodable| error(undecodable.into()))?;
         }
-        Ok(ShardSlot { shard, core, inbox: Vec::new() })
+        Ok(ShardSlot { shard, core, inbox: Vec::new(), restored: saved.map(|saved| saved.after) })
     })
     .collect()
 }
@@ -201,8 +193,17 @@ fn commit_all<C: Core>(
     gauge: &Gauge,
 ) {
     let (mut keys, mut bytes, mut ids) = (0, 0, 0);
-    for ShardSlot { core, inbox, .. } in slots {
-        core.commit(context, inbox, out);
+    for ShardSlot { core, inbox, restored, .. } in slots {
+        match *restored {
+            Some(after) if context.commit <= after => {
+                inbox.clear();
+                if context.commit == after {
+                    core.restate(out);
+                    *restored = None;
+                }
+            }
+            _ => core.commit(context, inbox, out),
+        }
         let size = core.size();
         keys += size.0;
         bytes += size.1;
@@ -211,17 +212,22 @@ fn commit_all<C: Core>(
     gauge.set(keys, bytes, ids);
 }
 
+/// Saves the shards that the commit asks for.
 fn save<C: Core>(
-    name: &str,
+    name: &'static str,
     slots: &[ShardSlot<C>],
     context: &CommitContext,
     states: &dyn StateStore,
 ) {
-    for ShardSlot { shard, core, .. } in slots {
-        match core.encode() {
-            Ok(state) => states.save(name, *shard, context.commit, state),
+    // A shard that still ignores commits is saved already, after a later one.
+    let due = |slot: &&ShardSlot<C>| {
+        context.saves.contains(&u16::from(slot.shard.0)) && slot.restored.is_none()
+    };
+    for ShardSlot { shard, core, .. } in slots.iter().filter(due) {
+        states.save(name, *shard, context.commit, &mut || match core.encode() {
+            Ok(state) => state,
             // States are plain serde data in memory: encoding them has no way to fail.
             Err(error) => unreachable!("state of `{name}`, shard {}: {error}", shard.0),
-        }
+        });
     }
 }

@@ -43,4 +43,4 @@ pub use output::{
 };
 pub use rollup::{Rollup, RollupConfig};
 pub use signals::{Alert, AlertChange, AlertKey, SignalIn, SignalOut, Signals};
-pub use state::{NoStates, StateError, StateStore};
+pub use state::{NoStates, SavedState, StateError, StateFault, StateReadError, StateStore};

@@ -2,31 +2,62 @@
 
 use market::{Commit, Shard};
 
-/// Where states go and come from. Implementations must not block for long: `save` is called on a worker.
+/// Where states go and come from.
+///
+/// Each shard is saved after a commit of its own, so that no commit takes long. A restored job begins with the first
+/// commit after which a shard was saved; a shard ignores all commits up to its own, and puts out its rows at that one.
 pub trait StateStore: Send + Sync {
-    /// The commit whose state is to be restored; none starts empty.
-    fn restored_at(&self) -> Option<Commit>;
+    /// The last commit after which a shard was saved; none starts empty. Everything up to it was put out before.
+    fn restored_through(&self) -> Option<Commit>;
 
-    /// The state of an operator's shard after [`Self::restored_at`], if it had any.
-    fn load(&self, operator: &str, shard: Shard) -> Option<Vec<u8>>;
+    /// The state of an operator's shard, if it was saved.
+    fn load(&self, operator: &str, shard: Shard) -> Result<Option<SavedState>, StateReadError>;
 
-    /// Takes the state of an operator's shard as it is after `commit`.
-    fn save(&self, operator: &str, shard: Shard, commit: Commit, state: Vec<u8>);
+    /// Takes the state of an operator's shard as it is after `commit`. Called on a worker, which waits: implementations
+    /// call `encode` once and do no I/O.
+    fn save(
+        &self,
+        operator: &'static str,
+        shard: Shard,
+        commit: Commit,
+        encode: &mut dyn FnMut() -> Vec<u8>,
+    );
 }
+
+/// The state of a shard of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedState {
+    /// It is that after this commit.
+    pub after: Commit,
+    /// As the operator encoded it.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a piece of saved state cannot be read, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StateReadError(pub String);
 
 /// Starts empty, keeps nothing.
 pub struct NoStates;
 
 impl StateStore for NoStates {
-    fn restored_at(&self) -> Option<Commit> {
+    fn restored_through(&self) -> Option<Commit> {
         None
     }
 
-    fn load(&self, _operator: &str, _shard: Shard) -> Option<Vec<u8>> {
-        None
+    fn load(&self, _operator: &str, _shard: Shard) -> Result<Option<SavedState>, StateReadError> {
+        Ok(None)
     }
 
-    fn save(&self, _operator: &str, _shard: Shard, _commit: Commit, _state: Vec<u8>) {}
+    fn save(
+        &self,
+        _operator: &'static str,
+        _shard: Shard,
+        _commit: Commit,
+        _encode: &mut dyn FnMut() -> Vec<u8>,
+    ) {
+    }
 }
 
 /// A saved state that cannot be restored.
@@ -39,5 +70,16 @@ pub struct StateError {
     pub shard: Shard,
     /// What is wrong with it.
     #[source]
-    pub source: postcard::Error,
+    pub source: StateFault,
+}
+
+/// What is wrong with a saved state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFault {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] StateReadError),
+    /// It was read, and is not what this operator saves.
+    #[error(transparent)]
+    Undecodable(#[from] postcard::Error),
 }

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use market::{EventTime, Span};
+use serde::{Deserialize, Serialize};
 
 /// How far clients are behind the system's time, told by their rows.
 ///
 /// A row of time *e* that came at *r* says that clients are *r* − *e* behind. Rows are waited for a *grace* long: after
 /// it, the least of these lags is taken for how far behind clients are. So rows of long ago, sent one after the other
 /// in any order, are all in time within the grace, and what clients send as it happens is final a grace later.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct ClientClock {
     grace: Span,
     /// From which system time on a lag counts, ascending; each lag is less than those before. At most

@@ -74,6 +74,12 @@ impl Redundancy {
         }
     }
 
+    /// Which sources of coverage `any` have sent which instruments.
+    pub(super) fn sent(&self) -> impl Iterator<Item = (usize, InstrumentId)> {
+        let known = self.instruments.iter().enumerate();
+        known.flat_map(|(source, known)| known.iter().flatten().map(move |own| (source, *own)))
+    }
+
     /// The watermark that a silent source may take from others: the least of those that are live and share an
     /// instrument with it. None if none of them sends one of its instruments: watermarks wait for what it alone sends.
     /// This is learned from the rows, so nobody has to configure which source carries what.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use market::{Commit, Event, EventTime, InstrumentId, Numbered, PartitionId, SourceId, Span};
+use serde::{Deserialize, Serialize};
 
 use super::Binding;
 use super::clients::ClientClock;
 
 /// What is known of the commits before.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct ClockHistory {
-    last: Option<Binding>,
+    pub(super) last: Option<Binding>,
     /// The newest event time of each partition.
     pub(super) newest: BTreeMap<(usize, usize), EventTime>,
     /// Which sources have sent which instruments.

@@ -212,6 +212,25 @@ impl CommitClock {
         self
     }
 
+    /// What the next commits follow from, after `last` was closed: what [`CommitClock::going_on`] takes.
+    pub fn history(&self, last: &Binding) -> ClockHistory {
+        let partitions = self.sources.iter().enumerate().flat_map(|(source, own)| {
+            own.partitions
+                .iter()
+                .enumerate()
+                .map(move |(number, own)| ((source, number), own.newest))
+        });
+        let clients = self.sources.iter().enumerate();
+        let mut clients =
+            clients.filter_map(|(source, own)| Some((source, own.clients.as_ref()?.clone())));
+        ClockHistory {
+            last: Some(last.clone()),
+            newest: partitions.filter(|(_, newest)| *newest > EventTime::NEVER).collect(),
+            sent: self.redundancy.sent().collect(),
+            clients: clients.next(),
+        }
+    }
+
     /// A partition is there from the next commit on; those that were there already stay as they are. Returns whether
     /// it was not.
     pub fn open(&mut self, source: usize, partition: usize) -> bool {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use market::{Calendars, Catalog, Registries, SharedRegistries, Timeframe};
+use market::{Calendars, Catalog, Registries, SharedRegistries, Span, Timeframe};
 use node_api::{AccessError, HttpAccess};
 use operators::indicators::IndicatorsConfig;
 
@@ -120,13 +120,29 @@ impl RawConfig {
 
 /// Where the state is kept.
 fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigError> {
-    let RawState { dir, fsync } = raw;
+    let RawState { dir, fsync, checkpoint_every, keep_log } = raw;
+    let checkpoint_every = match &*checkpoint_every {
+        "never" => None,
+        text => {
+            let every = span("state.checkpoint_every", text)?;
+            if every <= Span::ZERO || every > Span::secs(86_400) {
+                let problem = format!("`{text}` is not above 0 and at most 1d, and not `never`");
+                return Err(ConfigError::at("state.checkpoint_every")(problem));
+            }
+            Some(every)
+        }
+    };
     match dir {
         Some(dir) if dir.is_empty() => {
             let problem = "names no directory; leave it out to keep no state".to_owned();
             Err(ConfigError::at("state.dir")(problem))
         }
-        dir => Ok(dir.map(|dir| StateConfig { dir: folder.join(dir), fsync })),
+        dir => Ok(dir.map(|dir| StateConfig {
+            dir: folder.join(dir),
+            fsync,
+            checkpoint_every,
+            keep_log,
+        })),
     }
 }
 

@@ -130,6 +130,10 @@ pub struct StateConfig {
     pub dir: PathBuf,
     /// Whether commits are made durable on the disk.
     pub fsync: bool,
+    /// How often a checkpoint begins; none: only at an orderly end.
+    pub checkpoint_every: Option<Span>,
+    /// Whether the log is kept from the first commit on.
+    pub keep_log: bool,
 }
 
 impl RawConfig {

@@ -124,6 +124,12 @@ pub struct RawState {
     /// Whether commits are made durable on the disk as they come. Without, they survive the process, and a crash of the
     /// machine may lose the last half a minute; posted rows are not called durable then.
     pub fsync: bool,
+    /// How often a checkpoint begins, after which a start need not read the log before it; at most `1d`. `never`: only
+    /// at an orderly end.
+    pub checkpoint_every: String,
+    /// Whether the log is kept from the first commit on. Without, what no checkpoint needs any more is removed, and a job
+    /// with other timeframes, calendars, indicators, rules or portfolios cannot go on with the state.
+    pub keep_log: bool,
 }
 
 /// `[limits]`.
@@ -408,7 +414,7 @@ impl Default for RawCommit {
 
 impl Default for RawState {
     fn default() -> RawState {
-        RawState { dir: None, fsync: true }
+        RawState { dir: None, fsync: true, checkpoint_every: "1m".to_owned(), keep_log: false }
     }
 }
 

@@ -72,9 +72,9 @@ impl Journal {
             let told = throttle.happened(now)?;
             Some(LogLine::Warn(format!("{source}: {partition}: {what}: {detail}{told}")))
         };
-        match IncidentKind::ALL.into_iter().find(|known| known.name() == *kind) {
-            Some(IncidentKind::Connected) => own.connected(incident, behind, now),
-            Some(kind @ (IncidentKind::Disconnected | IncidentKind::Failed)) => {
+        match *kind {
+            IncidentKind::Connected => own.connected(incident, behind, now),
+            kind @ (IncidentKind::Disconnected | IncidentKind::Failed) => {
                 let what = match kind {
                     IncidentKind::Failed => "cannot be read, and is tried again",
                     _ => "disconnected",
@@ -83,11 +83,11 @@ impl Journal {
                 own.lost.entry(partition.clone()).or_insert((now, false)).1 |= line.is_some();
                 line.into_iter().collect()
             }
-            Some(kind @ (IncidentKind::Gap | IncidentKind::Warning)) => {
+            kind @ (IncidentKind::Gap | IncidentKind::Warning) => {
                 let throttle = own.incidents.entry(kind.name()).or_default();
                 warned(throttle, kind.name()).into_iter().collect()
             }
-            _ => Vec::new(),
+            IncidentKind::GivenUp => Vec::new(),
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
             number: 0,
             source: "a".to_owned(),
             partition: partition.to_owned(),
-            kind: kind.name(),
+            kind,
             lost: None,
             detail: "why".to_owned(),
         }

@@ -1,6 +1,6 @@
 //! The health of the process: its checks, and the rules by which they pass, warn or fail. Shown by `/health` at the time
-//! of the request, and by the view `health`, `/metrics` and the log at the end of every round. `recording` and `names`
-//! are no rows of the view, nor are the states of each source and sink, which `/health` also shows.
+//! of the request, and by the view `health`, `/metrics` and the log at the end of every round. `recording`, `state` and
+//! `names` are no rows of the view, nor are the states of each source and sink, which `/health` also shows.
 //!
 //! | check | warns | fails |
 //! |---|---|---|
@@ -12,9 +12,10 @@
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //! | `recording` | | it cannot be written, or its path leads to another file or none: sources wait, or the run stops |
+//! | `state` | the last checkpoint could not be written, so the log grows | the log of all commits cannot be written: sources wait |
 //! | `names` | nine of ten names that `limits` allow are used, of instruments, portfolios or models | |
 //!
-//! The process is *ready* while sources neither pause nor wait for the recording, and not before every source that is `required` was reached once,
+//! The process is *ready* while sources neither pause nor wait for the recording or the log, and not before every source that is `required` was reached once,
 //! nor while one of these cannot be read or is given up (`give_up_after`). Being disconnected is a warning: the data that is there can still be read.
 
 mod components;
@@ -56,10 +57,25 @@ pub struct Seen {
     pub sinks: Vec<SinkSeen>,
     /// The recording.
     pub recording: RecordingState,
+    /// What is kept for a restart.
+    pub state: StateSeen,
     /// How many names there are, of each kind.
     pub names: Vec<NameCount>,
     /// The newest commit that is complete, or will be when this is read.
     pub commit: Option<Commit>,
+}
+
+/// How what is kept for a restart is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateSeen {
+    /// Nothing is kept.
+    Off,
+    /// All commits are; so many checkpoints were finished since the start.
+    Kept(u64),
+    /// The log waits for room since so long.
+    LogHeld(String, Duration),
+    /// The last checkpoint could not be written.
+    NoCheckpoint(String),
 }
 
 /// How a source is.
@@ -121,6 +137,8 @@ pub struct SinkSeen {
 
 /// The name of the check of what was refused.
 const INPUT: &str = "input";
+/// The name of the check of what is kept for a restart.
+const STATE: &str = "state";
 /// The name of the check of how many names there are.
 const NAMES: &str = "names";
 /// Rows that are held back for longer are warned of.
@@ -144,7 +162,7 @@ impl Seen {
 
     /// The other checks, by name.
     pub fn checks_beside(&self) -> Vec<(&'static str, Check)> {
-        vec![(RECORDING, self.recording()), (NAMES, self.names())]
+        vec![(RECORDING, self.recording()), (STATE, self.state()), (NAMES, self.names())]
     }
 
     /// Whether answers are worth asking for.
@@ -169,10 +187,13 @@ impl Seen {
 
     /// Why all sources pause, if they do.
     fn pause(&self) -> Option<String> {
-        match (&self.over_budget, &self.recording) {
-            (Some(over_budget), _) => Some(format!("sources pause: {over_budget}")),
-            (None, RecordingState::Held { why, .. }) => {
+        match (&self.over_budget, &self.recording, &self.state) {
+            (Some(over_budget), ..) => Some(format!("sources pause: {over_budget}")),
+            (None, RecordingState::Held { why, .. }, _) => {
                 Some(format!("sources wait for the recording: {why}"))
+            }
+            (None, _, StateSeen::LogHeld(why, _)) => {
+                Some(format!("sources wait for the log of the state: {why}"))
             }
             _ => None,
         }
@@ -187,6 +208,23 @@ impl Seen {
                 check(Status::Fail, format!("{why}; sources wait for it for {secs} s"))
             }
             RecordingState::Lost { why } => check(Status::Fail, format!("{why}; the run stops")),
+        }
+    }
+
+    fn state(&self) -> Check {
+        match &self.state {
+            StateSeen::Off => check(Status::Pass, "no state is kept"),
+            StateSeen::Kept(checkpoints) => check(
+                Status::Pass,
+                format!("commits are kept; {checkpoints} checkpoints since the start"),
+            ),
+            StateSeen::LogHeld(why, since) => {
+                check(Status::Fail, format!("{why}; sources wait for it for {} s", since.as_secs()))
+            }
+            StateSeen::NoCheckpoint(why) => check(
+                Status::Warn,
+                format!("no checkpoint can be written, so the log grows: {why}"),
+            ),
         }
     }
 

@@ -10,8 +10,10 @@ use market::{Catalog, Commit, EventTime, Numbered, SourceId, Span};
 use super::components::Since;
 use super::input::{RefusedLately, RefusedShare};
 use super::journal::{Journal, LogLine};
-use super::{INPUT, LostSeen, Seen, SinkSeen, SourceSeen};
+use super::{INPUT, LostSeen, Seen, SinkSeen, SourceSeen, StateSeen};
 use crate::delivery::{SinkState, SinkStatuses};
+use crate::ingest::checkpoints::CheckpointStatus;
+use crate::ingest::commit_log::LogStatus;
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
 use crate::ingest::recording::{RECORDING, RecordingState, RecordingStatus};
@@ -37,6 +39,8 @@ pub struct Monitored {
     pub sinks: SinkStatuses,
     /// The recording.
     pub recording: RecordingStatus,
+    /// The log of a job that keeps its state, and its checkpoints.
+    pub state: Option<(LogStatus, CheckpointStatus)>,
     /// Counts.
     pub metrics: Metrics,
     /// The names of instruments and the like.
@@ -172,7 +176,7 @@ impl HealthMonitor {
     /// Logs an incident of a live run, and a warning of any.
     pub fn log_incident(&self, incident: &IncidentRow) {
         let of = &self.0.of;
-        if self.0.is_restoring() || !of.logs && incident.kind != IncidentKind::Warning.name() {
+        if self.0.is_restoring() || !of.logs && incident.kind != IncidentKind::Warning {
             return;
         }
         let source = of.sources.iter().find(|source| source.name == incident.source);
@@ -199,7 +203,8 @@ impl State {
 
     /// Each source and each delivery as it is seen.
     fn components(&mut self, seen: &Seen) -> (Vec<Component>, Vec<Component>) {
-        let is_held = matches!(seen.recording, RecordingState::Held { .. });
+        let is_held = matches!(seen.recording, RecordingState::Held { .. })
+            || matches!(seen.state, StateSeen::LogHeld(..));
         let all_pause = seen.over_budget.is_some() || is_held;
         let sources = self.since.sources(&seen.sources, all_pause, seen.at);
         (sources, self.since.sinks(&seen.sinks, seen.at))
@@ -281,8 +286,20 @@ impl Shared {
             sources: sources.collect(),
             sinks: sinks.collect(),
             recording: self.of.recording.get(),
+            state: self.state(),
             names: self.of.catalog.name_counts().to_vec(),
             commit,
+        }
+    }
+
+    /// How what is kept for a restart is.
+    fn state(&self) -> StateSeen {
+        let Some((log, checkpoints)) = &self.of.state else { return StateSeen::Off };
+        let report = checkpoints.report();
+        match (log.held(), report.failed) {
+            (Some((why, since)), _) => StateSeen::LogHeld(why, since.elapsed()),
+            (None, Some(why)) => StateSeen::NoCheckpoint(why),
+            (None, None) => StateSeen::Kept(report.finished),
         }
     }
 

@@ -28,6 +28,7 @@ fn seen(sources: Vec<SourceSeen>) -> Seen {
         sources,
         sinks: Vec::new(),
         recording: RecordingState::Written,
+        state: StateSeen::Off,
         names: Vec::new(),
         commit: Some(Commit(7)),
     }
@@ -75,6 +76,25 @@ fn what_is_held_back_is_a_warning_when_it_lasts() {
         );
         assert_eq!(check(&seen(vec![held(11)]), "sources"), (Status::Warn, why));
     }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_fails_and_a_checkpoint_warns() {
+    let mut seen = seen(vec![source("a")]);
+    let state = |seen: &Seen| {
+        let checks = seen.checks_beside().into_iter();
+        let (_, check) = checks.into_iter().find(|(name, _)| *name == "state").unwrap();
+        (check.status, check.output)
+    };
+    assert_eq!(state(&seen), (Status::Pass, "no state is kept".to_owned()));
+    seen.state = StateSeen::LogHeld("it is full".to_owned(), std::time::Duration::from_secs(3));
+    let waits = "it is full; sources wait for it for 3 s".to_owned();
+    assert_eq!(state(&seen), (Status::Fail, waits));
+    let not_yet = "sources wait for the log of the state: it is full".to_owned();
+    assert_eq!(seen.readiness(), Readiness::NotYet(not_yet));
+    seen.state = StateSeen::NoCheckpoint("it is full".to_owned());
+    assert_eq!(state(&seen).0, Status::Warn);
+    assert_eq!(seen.readiness(), Readiness::Ready);
 }
 
 #[test]

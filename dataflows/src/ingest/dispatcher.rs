@@ -1,21 +1,25 @@
 //! Dispatches closed commits to workers, in order and within bounds.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use market::{
-    AccountRecord, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
+    AccountRecord, Catalog, Commit, EventTime, Origin, Record, Registries, Shard, SharedRegistries,
 };
 use operators::{CommitContext, SourceSet, Watermarks};
 
+use super::checkpoints::{CheckpointKeeper, ReplayStart};
 use super::closed_commit::ClosedCommit;
 use super::commit_log::{CommitLog, CommitLogError};
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
-use super::recording::{OnRecordingError, RecordingError, RecordingKeeper, RecordingState};
-use crate::clock::Binding;
+use super::recording::{
+    NewNames, OnRecordingError, RecordingError, RecordingKeeper, RecordingState,
+};
+use crate::clock::{Binding, ClockHistory};
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
@@ -43,16 +47,18 @@ pub enum DispatchError {
     State(#[from] CommitLogError),
 }
 
-/// What is saved beside the states of operators, and where a job continues after a restore: no commit up to `after` is dispatched again.
+/// What is saved beside the states of operators, and where a job continues after a restore.
 #[derive(Clone, Debug)]
 pub struct Resume {
-    /// The commit whose state was restored.
-    pub after: Commit,
+    /// The first commit after which states were saved. It is dispatched again; no earlier one is.
+    pub from: Commit,
+    /// The last commit after which states were saved: what is told of commits up to it was told before.
+    pub through: Commit,
     /// The numbers of names; the job that goes on is configured with them.
     pub registries: Registries,
-    /// The watermarks of that commit.
+    /// The watermarks before the first commit.
     pub watermarks: Watermarks,
-    /// The watermarks of the last commit of the round before the open one.
+    /// The watermarks of the last commit of the round before it.
     pub round_watermarks: Watermarks,
 }
 
@@ -68,6 +74,12 @@ pub struct Dispatched {
 pub trait CommitObserver: Send {
     /// A commit was closed. Also called with commits that a restored job has already.
     fn observe(&mut self, closed: &ClosedCommit);
+
+    /// What it knows of the commits so far, for [`CommitObserver::restore`].
+    fn save(&self) -> Vec<u8>;
+
+    /// Goes on from what an earlier one knew.
+    fn restore(&mut self, saved: &[u8]);
 
     /// The board knows the commit, and no worker has it yet. `over_budget`: whether more is retained than may be.
     fn announced(
@@ -93,7 +105,13 @@ pub struct CommitDispatcher {
     registries: SharedRegistries,
     observer: Option<Box<dyn CommitObserver>>,
     save_after: Option<Commit>,
-    skip_through: Option<Commit>,
+    checkpoints: Option<CheckpointKeeper>,
+    /// Set for the last commit: it saves all shards.
+    is_last: bool,
+    /// Earlier commits are not dispatched.
+    first: Commit,
+    /// What commits up to this one put into logs is there already.
+    restored_through: Option<Commit>,
     /// Commits in flight, with their numbers of records.
     in_flight: VecDeque<(Commit, usize)>,
     /// Bytes of what is in flight, for the board.
@@ -131,7 +149,10 @@ impl CommitDispatcher {
             registries,
             observer: None,
             save_after: None,
-            skip_through: None,
+            checkpoints: None,
+            is_last: false,
+            first: Commit(0),
+            restored_through: None,
             in_flight: VecDeque::new(),
             in_flight_bytes,
             in_flight_records: 0,
@@ -185,11 +206,11 @@ impl CommitDispatcher {
         self
     }
 
-    /// Continues after a restored commit.
+    /// Continues from saved states.
     #[must_use]
     pub fn resuming(mut self, resume: Option<Resume>) -> CommitDispatcher {
-        if let Some(Resume { after, watermarks, round_watermarks, .. }) = resume {
-            self.skip_through = Some(after);
+        if let Some(Resume { from, through, watermarks, round_watermarks, .. }) = resume {
+            (self.first, self.restored_through) = (from, Some(through));
             let sources = self.source_names.len();
             let clients = self.clients;
             self.watermarks = watermarks.of_at_least(sources).with_clients(clients);
@@ -225,15 +246,20 @@ impl CommitDispatcher {
             observer.observe(&closed);
         }
         let ClosedCommit { binding, records, accounts, refused, control, oldest, .. } = closed;
-        if self.skip_through.is_some_and(|through| binding.commit <= through) {
+        if binding.commit < self.first {
             return Ok(());
         }
         self.make_room()?;
-        self.count(&records, &accounts, &refused);
-        self.board.announce(binding.commit, binding.at, binding.round, oldest);
-        self.log_dead_letters(refused);
+        let is_new = Some(binding.commit) > self.restored_through;
+        // Until all shards are restored, views are not whole, so no such commit is a snapshot point.
+        self.board.announce(binding.commit, binding.at, binding.round && is_new, oldest);
+        if is_new {
+            self.count(&records, &accounts, &refused);
+            self.log_dead_letters(refused);
+        }
         let over_budget = self.over_budget();
         if let Some(observer) = &mut self.observer {
+            let control = if is_new { control } else { Vec::new() };
             observer.announced(&binding, control, over_budget);
         }
 
@@ -243,17 +269,18 @@ impl CommitDispatcher {
             watermarks: self.watermarks.clone(),
             round_watermarks: self.round_watermarks.clone(),
             read_from: binding.read_from.clone(),
-            save: self.save_after == Some(binding.commit),
+            saves: self.shards_to_save(binding.commit),
         });
-        self.watermarks = Watermarks::new(binding.watermarks.clone()).with_clients(self.clients);
-        if binding.round {
-            self.round_watermarks = self.watermarks.clone();
-        }
         if self.save_after == Some(binding.commit) {
             let (watermarks, round_watermarks) =
                 (self.watermarks.clone(), self.round_watermarks.clone());
-            let (after, registries) = (binding.commit, self.registries.snapshot());
-            self.saved = Some(Resume { after, registries, watermarks, round_watermarks });
+            let (from, through) = (binding.commit, binding.commit);
+            let registries = self.registries.snapshot();
+            self.saved = Some(Resume { from, through, registries, watermarks, round_watermarks });
+        }
+        self.watermarks = Watermarks::new(binding.watermarks.clone()).with_clients(self.clients);
+        if binding.round {
+            self.round_watermarks = self.watermarks.clone();
         }
         self.metrics.committed(binding.commit);
         if binding.round {
@@ -273,6 +300,70 @@ impl CommitDispatcher {
         }
         self.metrics.in_flight(self.in_flight_records as u64);
         self.measure_in_flight();
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.tend(self.board.complete_before(), Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The shards that are saved after a commit.
+    fn shards_to_save(&mut self, commit: Commit) -> Range<u16> {
+        if self.save_after == Some(commit) {
+            return 0..Shard::COUNT as u16;
+        }
+        let is_last = self.is_last;
+        self.checkpoints.as_mut().map_or(0..0, |own| own.shards_of(commit, is_last))
+    }
+
+    /// Takes checkpoints from now on.
+    pub fn checkpoint_to(&mut self, checkpoints: CheckpointKeeper) {
+        self.checkpoints = Some(checkpoints);
+    }
+
+    /// Goes on from a checkpoint: with its first commit, and what was known before.
+    pub fn go_on(&mut self, start: &ReplayStart, through: Commit) {
+        let watermarks = |times: &[Option<EventTime>]| {
+            let watermarks = Watermarks::new(times.to_vec()).of_at_least(self.source_names.len());
+            watermarks.with_clients(self.clients)
+        };
+        let (now, of_round) = (watermarks(&start.watermarks), watermarks(&start.round_watermarks));
+        (self.watermarks, self.round_watermarks) = (now, of_round);
+        (self.first, self.restored_through) = (start.commit, Some(through));
+        if let Some(observer) = &mut self.observer {
+            observer.restore(&start.observed);
+        }
+    }
+
+    /// Whether the commit at hand begins a checkpoint; the last one does, if states are kept.
+    pub fn begins_checkpoint(&self, is_last: bool) -> bool {
+        self.checkpoints.as_ref().is_some_and(|own| is_last || own.is_due(Instant::now()))
+    }
+
+    /// Begins a checkpoint with the commit that is dispatched next. The clock has closed it, and knew `history` then. The
+    /// last commit of a job saves all that it has.
+    pub fn begin_checkpoint(
+        &mut self,
+        history: ClockHistory,
+        catalog: &Catalog,
+        is_last: bool,
+    ) -> Result<(), DispatchError> {
+        let (Some(checkpoints), Some(log)) = (&mut self.checkpoints, &mut self.log) else {
+            return Ok(());
+        };
+        let commit = history.last().map_or(Commit(0), |last| last.commit);
+        let start = ReplayStart {
+            segment: log.roll()?,
+            commit,
+            watermarks: self.watermarks.as_slice().to_vec(),
+            round_watermarks: self.round_watermarks.as_slice().to_vec(),
+            history,
+            names: NewNames::of_catalog(catalog),
+            scales: catalog.scales(),
+            id_texts: catalog.ids.all(),
+            observed: self.observer.as_ref().map_or_else(Vec::new, |observer| observer.save()),
+        };
+        self.is_last = is_last;
+        checkpoints.begin(start, vec![log.file()?], Instant::now());
         Ok(())
     }
 
@@ -289,6 +380,11 @@ impl CommitDispatcher {
         self.drain()?;
         if let Some(log) = self.log.take() {
             log.finish()?;
+        }
+        if let Some(why) = self.checkpoints.take().and_then(CheckpointKeeper::finish) {
+            tracing::error!(
+                "the last checkpoint could not be written, so the next start reads more of the log: {why}"
+            );
         }
         let unrecorded = self.recording.take().and_then(RecordingKeeper::finish);
         Ok(Dispatched { saved: self.saved.take(), unrecorded })

@@ -30,6 +30,7 @@ pub(super) const JOB: JobKind = JobKind {
     doc: "trades to exact candles of every timeframe, with revisions; indicators, alerts and portfolios on them",
     views: ViewList { views: VIEWS, renamed: RENAMED, elsewhere: job_with },
     operators: &[LEDGER, ROLLUPS, INDICATORS, SIGNALS, FILLS, QUOTES, VALUATION],
+    saved: &[(LEDGER, 1), (ROLLUPS, 1), (INDICATORS, 1), (SIGNALS, 1), (FILLS, 1), (QUOTES, 1)],
     computes_on_bars: true,
     build,
 };

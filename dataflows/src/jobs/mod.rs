@@ -31,6 +31,9 @@ pub struct JobKind {
     pub views: ViewList,
     /// Its operators, by the names under which they report what they hold, and save state if they do.
     pub operators: &'static [&'static str],
+    /// Those that save state, each with the version of its form: a number that goes up with every change of what an
+    /// operator encodes.
+    pub saved: &'static [(&'static str, u32)],
     /// Whether it computes indicators, rules and portfolios. If not, a configuration must not name any.
     pub computes_on_bars: bool,
     build: BuildJob,

@@ -58,7 +58,7 @@ impl<'scope> OperatorSet<'scope, '_> {
     /// The views of the job, not yet connected.
     pub(super) fn views(&self) -> ViewOutputs<'scope> {
         let entries = entries(self.views);
-        ViewOutputs::new(entries, self.contexts.clone(), self.states.restored_at(), self.board)
+        ViewOutputs::new(entries, self.contexts.clone(), self.states.restored_through(), self.board)
     }
 
     /// The gauge of an operator.

@@ -37,6 +37,7 @@ pub(super) const JOB: JobKind = JobKind {
         elsewhere: job_with,
     },
     operators: &[LEDGER],
+    saved: &[(LEDGER, 1)],
     computes_on_bars: false,
     build,
 };

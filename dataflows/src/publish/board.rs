@@ -300,6 +300,11 @@ impl Board {
         Some(KeyedAt { position, reads: self.keyed[position].1 })
     }
 
+    /// All logs, by view.
+    pub fn logs(&self) -> impl Iterator<Item = (&'static str, &dyn RetainedLog)> {
+        self.logs.iter().map(|(view, log)| (*view, &**log))
+    }
+
     /// The log of a view; none if the view is not a log.
     pub fn log(&self, view: &str) -> Option<&dyn RetainedLog> {
         self.logs.get(view).map(|log| &**log)

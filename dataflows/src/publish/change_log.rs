@@ -139,6 +139,30 @@ impl<T: Retained> ChangeLog<T> {
         is_whole.then(|| inner.range(after, through))
     }
 
+    /// The last commit that was dropped.
+    pub fn dropped_through(&self) -> Option<Commit> {
+        self.lock().dropped_through
+    }
+
+    /// Takes what an earlier log retained of so many rows that were ever appended to it. The caller guarantees that
+    /// nothing was appended to this one, and that all these commits are complete.
+    pub fn restore(&self, commits: Vec<(Commit, Vec<T>)>, appended: u64) {
+        let mut inner = self.lock();
+        let rows: u64 = commits.iter().flat_map(|(_, entries)| entries).map(T::rows).sum();
+        let first = commits.first().map(|(commit, _)| *commit);
+        inner.appended = appended;
+        inner.dropped = appended.saturating_sub(rows);
+        // What came before the first was dropped, if there was anything.
+        inner.dropped_through = first
+            .filter(|_| inner.dropped > 0)
+            .and_then(|first| first.0.checked_sub(1).map(Commit));
+        for (commit, entries) in commits {
+            inner.bytes += entries.iter().map(T::bytes).sum::<usize>();
+            inner.commits.insert(commit, Arc::new(entries));
+        }
+        inner.drop_oldest(self.bytes_max, self.exempt);
+    }
+
     /// The bound in bytes.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max

@@ -52,6 +52,20 @@ pub trait RetainedLog: Send + Sync {
     /// The number of rows that were dropped because of the bound.
     fn dropped(&self) -> u64;
 
+    /// The last commit that was dropped because of the bound.
+    fn dropped_through(&self) -> Option<Commit>;
+
+    /// The entries after one commit (none: from the beginning) up to another, encoded; none if there are none.
+    fn encode(
+        &self,
+        after: Option<Commit>,
+        through: Commit,
+    ) -> Result<Option<Vec<u8>>, postcard::Error>;
+
+    /// Takes the entries that an earlier log encoded, in order, and how many rows were ever appended to it. Nothing was
+    /// appended to this one.
+    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error>;
+
     /// The log with its type.
     fn as_any(&self) -> &dyn Any;
 }
@@ -181,6 +195,38 @@ impl<L: LogView> RetainedLog for LogOf<L> {
 
     fn dropped(&self) -> u64 {
         self.0.dropped()
+    }
+
+    fn dropped_through(&self) -> Option<Commit> {
+        self.0.dropped_through()
+    }
+
+    fn encode(
+        &self,
+        after: Option<Commit>,
+        through: Commit,
+    ) -> Result<Option<Vec<u8>>, postcard::Error> {
+        // What was dropped meanwhile is not asked for.
+        let commits = self.0.through(through);
+        let commits: Vec<(Commit, Vec<&L::Entry>)> = commits
+            .iter()
+            .filter(|(commit, _)| Some(*commit) > after)
+            .map(|(commit, items)| (*commit, items.iter().map(|item| &item.0).collect()))
+            .collect();
+        (!commits.is_empty()).then(|| postcard::to_stdvec(&commits)).transpose()
+    }
+
+    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error> {
+        let mut all = Vec::new();
+        for piece in pieces {
+            let commits: Vec<(Commit, Vec<L::Entry>)> = postcard::from_bytes(piece)?;
+            let commits = commits.into_iter();
+            all.extend(commits.map(|(commit, entries)| {
+                (commit, entries.into_iter().map(LogItem).collect::<Vec<_>>())
+            }));
+        }
+        self.0.restore(all, appended);
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -64,6 +64,8 @@ pub const IN_FLIGHT: &str = "in_flight";
 pub const INPUT: &str = "input";
 /// What sources wrote of ids that travel as hashes.
 pub const ID_TEXTS: &str = "id_texts";
+/// Part: states that wait to be written into a checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
 /// Encoded messages that clients share.
 pub const CLIENTS: &str = "clients";
 

@@ -38,7 +38,9 @@ pub use change_log::{ChangeLog, Commits, Exempt, Retained};
 pub use digest::{Digest, ViewDigest};
 pub use entry::Entry;
 pub use logs::RetainedLog;
-pub use memory_use::{CLIENTS, ID_TEXTS, IN_FLIGHT, INPUT, MemoryPart, MemoryUse, OverBudget};
+pub use memory_use::{
+    CHECKPOINT, CLIENTS, ID_TEXTS, IN_FLIGHT, INPUT, MemoryPart, MemoryUse, OverBudget,
+};
 pub use reader::BoardReader;
 pub use ring::Ring;
 pub use snapshot_points::SnapshotPoints;

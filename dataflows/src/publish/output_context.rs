@@ -13,7 +13,7 @@ use super::board::Board;
 pub(super) struct OutputContext<'scope> {
     /// The commits, each at its time.
     pub(super) contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
-    /// The rows of this commit existed before and are emitted again.
+    /// Up to this commit rows existed before and are emitted again, and logs have their rows.
     pub(super) restored: Option<Commit>,
     /// Where it is published.
     pub(super) board: Arc<Board>,

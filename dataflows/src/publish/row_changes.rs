@@ -52,7 +52,7 @@ pub(super) fn publish_updates<'scope, V: KeyedView>(
         move |input, output| {
             input.for_each_time(|time, batches| {
                 let mut rows = Rows::<V>::of(Commit(*time.time()), 0, &board, &mut cells);
-                let is_new = restored != Some(rows.commit);
+                let is_new = Some(rows.commit) > restored;
                 for batch in batches {
                     for ((key, value), _, diff) in batch.iter() {
                         if is_new {

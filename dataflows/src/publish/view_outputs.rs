@@ -21,7 +21,8 @@ pub struct ViewOutputs<'scope> {
 }
 
 impl<'scope> ViewOutputs<'scope> {
-    /// None of these views is connected yet. The rows of commit `restored` existed before and are emitted again.
+    /// None of these views is connected yet. Up to commit `restored` rows existed before and are emitted again, and logs
+    /// have their rows.
     pub fn new(
         entries: Vec<&'static Entry>,
         contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
@@ -67,8 +68,11 @@ impl<'scope> ViewOutputs<'scope> {
         output: StreamVec<'scope, Time, O>,
         logs: Vec<&'static fn(&[O], Commit, &Board)>,
     ) -> StreamVec<'scope, Time, O> {
-        let board = Arc::clone(&self.context.board);
+        let (board, restored) = (Arc::clone(&self.context.board), self.context.restored);
         let output = output.inspect_batch(move |time, outputs: &Vec<O>| {
+            if Some(Commit(*time)) <= restored {
+                return;
+            }
             logs.iter().for_each(|append| append(outputs, Commit(*time), &board));
         });
         let (handle, output) = output.probe();

@@ -4,6 +4,7 @@ use connectors::SourceError;
 use market::RegistryError;
 
 use super::first_rows::FirstRowsRefused;
+use super::state::RestoreError;
 use crate::config::ConfiguredSource;
 use crate::engine::EngineError;
 use crate::ingest::dispatcher::DispatchError;
@@ -43,6 +44,9 @@ pub enum RunError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The state that was kept cannot be used.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// Commits cannot be made or dispatched.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
@@ -65,6 +69,7 @@ impl RunError {
             RunError::FirstRows(_) | RunError::Endless(_) | RunError::NothingToReplay => true,
             RunError::Named(SourceError::Config { .. }) => true,
             RunError::Recording(error) => error.is_refusal(),
+            RunError::Restore(error) => error.is_refusal(),
             RunError::Output(error) => error.is_refusal(),
             RunError::Sequencer(SequencerError::State(error)) => error.is_refusal(),
             _ => false,

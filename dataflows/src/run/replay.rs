@@ -160,7 +160,7 @@ pub fn replay_recording(
 ) -> Result<Report, RunError> {
     let header = recording.header();
     config.registries.with(|here| here.agree(&header.registries))?;
-    let mut job = Job::of_generation(header.generation, config, states, options)?;
+    let mut job = Job::of_generation(header.generation, config, (states, None), options)?;
     let pacer = options.speed.map(Pacer::new);
     let (dispatcher, progress) = (&mut job.dispatcher, job.progress.clone());
     let slot = progress.slot();

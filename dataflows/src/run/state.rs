@@ -1,32 +1,165 @@
 //! The state of a live job: restored when it begins, and written as it goes on.
 
+mod changes;
+mod error;
+
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use connectors::Source;
-use market::{Generation, Numbered};
+use market::{Commit, Generation, Numbered};
+use operators::StateStore;
 
 use super::{Job, RunError, RunOptions, is_pipe};
 use crate::clock::ClockHistory;
-use crate::config::{Config, ConfiguredSource};
-use crate::ingest::commit_log::{CommitLog, CommitLogError, LogHeader, OnDurable, StateDir};
+use crate::config::{Config, ConfiguredSource, StateConfig};
+use crate::ingest::checkpoints::{
+    self, Checkpoint, CheckpointKeeper, CheckpointPlan, CheckpointStatus, Found, Manifest,
+};
+use crate::ingest::commit_log::{
+    CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir,
+};
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
 use crate::ingest::{Stop, now};
+use crate::publish::{Board, CHECKPOINT};
+use crate::telemetry::Metrics;
 
-/// Takes the state directory of a job that keeps its state; none if it does not.
+pub use error::RestoreError;
+
+/// The state directory of a job, and the checkpoint from which it goes on.
+pub(super) struct JobState {
+    dir: StateDir,
+    checkpoint: Option<Checkpoint>,
+    /// The number of the next checkpoint.
+    next: u64,
+    every: Option<Duration>,
+    keep_log: bool,
+}
+
+/// What is left to do when workers run.
+pub(super) struct Restoring {
+    dir: StateDir,
+    /// What the checkpoint knows, if there is one.
+    manifest: Option<Manifest>,
+    /// The encoded logs of the checkpoint: by view, its pieces and how many rows were ever appended.
+    logs: Vec<(String, Vec<Vec<u8>>, u64)>,
+    keeper: CheckpointKeeper,
+    status: LogStatus,
+}
+
+/// Takes the state directory of a job that keeps its state, and finds from where it goes on; none if it keeps none.
 pub(super) fn open(
     config: &Config,
     options: &RunOptions,
-) -> Result<Option<StateDir>, CommitLogError> {
+) -> Result<Option<JobState>, RestoreError> {
     let Some(state) = config.state.as_ref().filter(|_| options.keeps_state) else {
         return Ok(None);
     };
     for source in &config.sources {
         if let Some(why) = not_resumable(source) {
-            return Err(CommitLogError::NotResumable(source.names.name.clone(), why));
+            return Err(CommitLogError::NotResumable(source.names.name.clone(), why).into());
         }
     }
-    StateDir::open(&state.dir).map(Some)
+    let dir = StateDir::open(&state.dir)?;
+    let Found { checkpoint, passed_over, next } = checkpoints::newest(dir.path())?;
+    let checkpoint = usable(config, state, &dir, checkpoint, &passed_over)?;
+    let every =
+        state.checkpoint_every.map(|every| Duration::from_nanos(every.as_nanos().unsigned_abs()));
+    Ok(Some(JobState { dir, checkpoint, next, every, keep_log: state.keep_log }))
+}
+
+/// The checkpoint, if the job can go on from it; none if it has to read the whole log, and can.
+fn usable(
+    config: &Config,
+    state: &StateConfig,
+    dir: &StateDir,
+    checkpoint: Option<Checkpoint>,
+    passed_over: &[checkpoints::CheckpointError],
+) -> Result<Option<Checkpoint>, RestoreError> {
+    let path = || state.dir.clone();
+    let is_whole = dir.first_segment()?.is_none_or(|first| first == 1);
+    let Some(checkpoint) = checkpoint else {
+        return match passed_over.first() {
+            None if is_whole => Ok(None),
+            Some(why) if is_whole => {
+                tracing::warn!("{why}: the whole log is read instead");
+                Ok(None)
+            }
+            None => dir.segments(1).map(|_| None).map_err(RestoreError::from), // says what is missing
+            Some(why) => Err(RestoreError::NoCheckpoint { path: path(), problem: why.to_string() }),
+        };
+    };
+    for why in passed_over {
+        tracing::warn!("{why}: an earlier checkpoint is taken, and more of the log is read");
+    }
+    let mut changes = changes::changes(&checkpoint.manifest.config, &config.toml);
+    let known = config.job.kind.saved.iter();
+    changes.extend(known.filter_map(|(name, version)| {
+        let saved = checkpoint.manifest.operators.iter().find(|(saved, _)| saved == name);
+        match saved {
+            Some((_, saved)) if saved == version => None,
+            Some((_, saved)) => Some(format!(
+                "states of `{name}` are of version {saved}, and this program reads version {version}"
+            )),
+            None => Some(format!("there are no states of `{name}`")),
+        }
+    }));
+    match changes.is_empty() {
+        true => Ok(Some(checkpoint)),
+        false if is_whole => {
+            tracing::info!("{}: the whole log is read and computed anew", changes.join("; "));
+            Ok(None)
+        }
+        false => Err(RestoreError::Changed { path: path(), changes: changes.join("; ") }),
+    }
+}
+
+impl JobState {
+    /// The number of a start: later than all before, also where the system's time has gone back.
+    pub(super) fn generation(&self) -> Result<Generation, CommitLogError> {
+        let now = Generation::at(now());
+        let last = self.dir.last_generation()?;
+        Ok(last.map_or(now, |last| Generation(now.0.max(last.0 + 1))))
+    }
+
+    /// Starts to take checkpoints of what `board` publishes. Gives where operators find and leave their states.
+    pub(super) fn start(
+        self,
+        config: &Config,
+        generation: Generation,
+        (board, status): (&Arc<Board>, LogStatus),
+        metrics: &Metrics,
+    ) -> Result<(Restoring, Arc<dyn StateStore>), RunError> {
+        let JobState { dir, checkpoint, next, every, keep_log } = self;
+        let manifest = checkpoint.as_ref().map(|checkpoint| checkpoint.manifest.clone());
+        let logs = checkpoint.iter().flat_map(Checkpoint::logs);
+        let logs = logs.map(|log| log.map(|(view, pieces, rows)| (view.to_owned(), pieces, rows)));
+        let logs = logs.collect::<Result<_, _>>().map_err(RestoreError::from)?;
+        let plan = CheckpointPlan {
+            folder: dir.path().to_owned(),
+            every,
+            keep_log,
+            operators: config.job.kind.saved,
+            generation,
+            config: Arc::from(&*config.toml),
+            next,
+        };
+        let started =
+            CheckpointKeeper::start(plan, checkpoint, config.workers, board, metrics.clone());
+        let (keeper, states) = started.map_err(RunError::Thread)?;
+        let waiting = Arc::clone(&states);
+        board.also_retains(CHECKPOINT, move || waiting.waiting_bytes());
+        Ok((Restoring { dir, manifest, logs, keeper, status }, states))
+    }
+}
+
+impl Restoring {
+    /// How the checkpoints are.
+    pub(super) fn checkpoints(&self) -> CheckpointStatus {
+        self.keeper.status()
+    }
 }
 
 /// Why a source cannot be read on after the rows of an earlier start.
@@ -41,13 +174,6 @@ fn not_resumable(source: &ConfiguredSource) -> Option<&'static str> {
     of.not_resumable()
 }
 
-/// The number of a start: later than all before, also where the system's time has gone back.
-pub(super) fn generation(state: Option<&StateDir>) -> Result<Generation, CommitLogError> {
-    let now = Generation::at(now());
-    let last = state.map(StateDir::last_generation).transpose()?.flatten();
-    Ok(last.map_or(now, |last| Generation(now.0.max(last.0 + 1))))
-}
-
 /// Brings a job to where its log ends, and logs its commits from there on. Gives what the clock goes on with; none if
 /// there was nothing.
 ///
@@ -57,17 +183,18 @@ pub(super) fn restore(
     job: &mut Job,
     stop: &Stop,
 ) -> Result<Option<Arc<ClockHistory>>, RunError> {
-    let (Some(state), Some(configured)) = (job.state.take(), &config.state) else {
+    let (Some(mut state), Some(configured)) = (job.state.take(), &config.state) else {
         tracing::info!(
             "no state is kept: after a restart the sources are read again, and rows that were posted are gone \
              (`state.dir` keeps it)"
         );
         return Ok(None);
     };
-    let history = read(config, job, &state, stop)?;
+    let history = read(config, job, &mut state, stop)?;
     if stop.is_set() {
         return Ok(None);
     }
+    let Restoring { dir, keeper, status, .. } = state;
     let header = RecordingHeader {
         config: config.toml.clone(),
         generation: job.generation,
@@ -76,21 +203,30 @@ pub(super) fn restore(
     let catalog = Arc::clone(&config.catalog);
     let header = LogHeader { header, catalog, registries: config.registries.clone() };
     let on_durable = configured.fsync.then(|| on_durable(job));
-    let log = CommitLog::begin(state, header, on_durable, stop.clone());
-    job.dispatcher.log_to(log.map_err(SequencerError::from)?);
+    let log = CommitLog::begin(dir, header, on_durable, stop.clone());
+    let mut log = log.map_err(SequencerError::from)?;
+    let clients = job.http_ingest.clone();
+    log.tell(
+        status,
+        Box::new(move |held| clients.iter().for_each(|http_ingest| http_ingest.pause(held))),
+    );
+    job.dispatcher.log_to(log);
+    job.dispatcher.checkpoint_to(keeper);
     Ok(history.map(Arc::new))
 }
 
-/// Dispatches the commits of the log.
+/// Dispatches the commits of the log, from the first one of the checkpoint on.
 fn read(
     config: &Config,
     job: &mut Job,
-    state: &StateDir,
+    state: &mut Restoring,
     stop: &Stop,
 ) -> Result<Option<ClockHistory>, RunError> {
-    let segments = state.segments().map_err(SequencerError::from)?;
+    let first = state.manifest.as_ref().map_or(1, |manifest| manifest.start.segment);
+    let segments = state.dir.segments(first).map_err(SequencerError::from)?;
+    let path = state.dir.path();
     if segments.is_empty() {
-        tracing::info!("the state in {} begins", state.path().display());
+        tracing::info!("the state in {} begins", path.display());
         return Ok(None);
     }
     let began = now();
@@ -101,22 +237,67 @@ fn read(
     told((0, 1));
     let clients = config.ingest_source().map(|source| (source.number(), config.http_grace));
     let tables = NameTables { catalog: &config.catalog, registries: &config.registries };
-    let replay = LogReplay { folder: state.path(), tables, clients, read: &told };
-    let history = replay.dispatch(&segments, &mut job.dispatcher, stop)?;
+    let replay = LogReplay { folder: path, tables, clients, read: &told };
+    let known = match &state.manifest {
+        Some(manifest) => Some(go_on(manifest, &state.logs, &replay, job)?),
+        None => None,
+    };
+    state.logs.clear();
+    let history = replay.dispatch(&segments, known, &mut job.dispatcher, stop)?;
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }
     job.health.restoring(None);
-    if let Some(last) = history.as_ref().and_then(ClockHistory::last) {
+    let last = history.as_ref().and_then(ClockHistory::last).map(|last| last.commit);
+    if let Some(manifest) = &state.manifest
+        && !stop.is_set()
+        && job.dispatcher.newest() < Some(manifest.last)
+    {
+        let found = job
+            .dispatcher
+            .newest()
+            .map_or_else(|| "none".to_owned(), |Commit(last)| last.to_string());
+        let (path, wanted) = (path.to_owned(), manifest.last.0);
+        return Err(RestoreError::LogTooShort { path, found, wanted }.into());
+    }
+    if let Some(last) = last {
+        let from = match &state.manifest {
+            Some(manifest) => format!("checkpoint {} and the log behind it", manifest.number),
+            None => "the log".to_owned(),
+        };
         tracing::info!(
-            "the state in {} is restored through commit {} ({} segments, {:.1} s)",
-            state.path().display(),
-            last.commit,
+            "the state in {} is restored through commit {last} from {from} ({} segments, {:.1} s)",
+            path.display(),
             segments.len(),
             (now().0 - began.0) as f64 / 1e9,
         );
     }
     Ok(history)
+}
+
+/// Takes from a checkpoint what operators do not have; gives what the clock knew.
+fn go_on(
+    manifest: &Manifest,
+    logs: &[(String, Vec<Vec<u8>>, u64)],
+    replay: &LogReplay<'_>,
+    job: &mut Job,
+) -> Result<ClockHistory, RunError> {
+    let start = &manifest.start;
+    replay.name(&start.names)?;
+    replay.check_scales(start.scales.clone()).map_err(SequencerError::from)?;
+    for id in &start.id_texts {
+        let _ = replay.tables.catalog.ids.keep(id); // as when it was bound
+    }
+    for (view, pieces, appended) in logs {
+        let Some(log) = job.board.log(view) else { continue };
+        log.restore(pieces, *appended).map_err(|error| {
+            RunError::Thread(io::Error::other(format!(
+                "the log `{view}` of the checkpoint: {error}"
+            )))
+        })?;
+    }
+    job.dispatcher.go_on(start, manifest.last);
+    Ok(start.history.clone())
 }
 
 fn share(read: u64, of: u64) -> f64 {

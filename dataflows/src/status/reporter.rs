@@ -31,6 +31,14 @@ impl CommitObserver for StatusReporter {
         self.health.log_dead_letters(&closed.refused);
     }
 
+    fn save(&self) -> Vec<u8> {
+        self.sources.encode()
+    }
+
+    fn restore(&mut self, saved: &[u8]) {
+        self.sources.decode(saved);
+    }
+
     fn announced(
         &mut self,
         binding: &Binding,

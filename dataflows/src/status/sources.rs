@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use connectors::Incident;
 use market::{Commit, Event, EventTime, Record, Span, printable};
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Binding;
 use crate::ingest::connections::Connections;
 use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord};
@@ -40,7 +42,7 @@ pub struct SourceStatuses {
 }
 
 /// What a source has sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct SourceActivity {
     rows: u64,
     newest: Option<EventTime>,
@@ -52,7 +54,7 @@ struct SourceActivity {
 }
 
 /// The partitions of a source that are there, and those of them that have ended.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct KnownPartitions {
     known: BTreeSet<u32>,
     ended: BTreeSet<u32>,
@@ -68,6 +70,23 @@ impl SourceStatuses {
         let best_rank = statuses.iter().flatten().map(|info| info.rank).min().unwrap_or(0);
         let sources = statuses.into_iter().map(|info| (info, SourceActivity::default()));
         SourceStatuses { sources: sources.collect(), partition_names, best_rank, connections }
+    }
+
+    /// What each source has sent, encoded.
+    pub fn encode(&self) -> Vec<u8> {
+        let activities: Vec<&SourceActivity> = self.sources.iter().map(|(_, own)| own).collect();
+        postcard::to_stdvec(&activities).unwrap_or_default() // plain data: nothing can fail
+    }
+
+    /// Goes on from what each source had sent; those that are new have sent nothing.
+    pub fn decode(&mut self, encoded: &[u8]) {
+        match postcard::from_bytes::<Vec<SourceActivity>>(encoded) {
+            Ok(activities) => {
+                let own = self.sources.iter_mut().map(|(_, activity)| activity);
+                own.zip(activities).for_each(|(own, before)| *own = before);
+            }
+            Err(error) => tracing::warn!("what sources had sent is not known any more: {error}"),
+        }
     }
 
     /// Updates the activity with a commit.
@@ -113,7 +132,7 @@ impl SourceStatuses {
             let (info, _) = self.sources.get(source as usize)?;
             let info = info.as_ref()?;
             let partition = self.partition_names.get(source as usize)?.of(partition);
-            let (source, kind) = (info.name.clone(), kind.name());
+            let source = info.name.clone();
             let number = numbers.next()?;
             let lost = lost.and_then(|lost| lost.positions);
             let detail = printable(&detail, DETAIL_CHARS); // a server's words may be part of it
@@ -383,7 +402,7 @@ mod tests {
             number: 0,
             source: "b".to_owned(),
             partition: "b/7".to_owned(),
-            kind: "gap",
+            kind: IncidentKind::Gap,
             lost: Some((3, 4)),
             detail: "gone".to_owned(),
         };

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
-use super::list::TICK_TO_VIEW;
+use super::list::{STATE_SAVE, TICK_TO_VIEW};
 use super::parts::register;
 
 /// The latencies of commits: all of them in buckets, the newest exactly.
@@ -16,6 +16,8 @@ use super::parts::register;
 pub(super) struct TickToView {
     histogram: Histogram,
     newest: Arc<Mutex<VecDeque<Duration>>>,
+    /// For how long workers encoded states.
+    saves: Histogram,
 }
 
 /// The number of commits whose exact latency is kept.
@@ -27,6 +29,8 @@ impl Default for TickToView {
         TickToView {
             histogram: Histogram::new(exponential_buckets(0.000_5, 2.0, 15)),
             newest: Arc::default(),
+            // 0.1 ms to 3 s.
+            saves: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
         }
     }
 }
@@ -34,6 +38,7 @@ impl Default for TickToView {
 impl TickToView {
     pub(super) fn register(&self, registry: &mut Registry) {
         register(registry, TICK_TO_VIEW, self.histogram.clone());
+        register(registry, STATE_SAVE, self.saves.clone());
     }
 
     fn observe(&self, took: Duration) {
@@ -59,6 +64,11 @@ impl Metrics {
     /// Records the time from the arrival of a commit's oldest row until the commit could be read.
     pub fn tick_to_view(&self, took: Duration) {
         self.0.tick_to_view.observe(took);
+    }
+
+    /// Records for how long a worker encoded the state of a shard of an operator.
+    pub fn state_saved(&self, took: Duration) {
+        self.0.tick_to_view.saves.observe(took.as_secs_f64());
     }
 
     /// The quantile of the newest commits ([`NEWEST_COMMITS`] at most); none before the first.

@@ -6,12 +6,13 @@ use std::slice;
 use connectors::IncidentKind;
 use market::Commit;
 use operators::heap;
+use serde::{Deserialize, Serialize};
 
 use super::kinds::LogView;
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
 /// An event of a partition of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncidentRow {
     /// The commit that follows it.
     pub commit: Commit,
@@ -21,8 +22,8 @@ pub struct IncidentRow {
     pub source: String,
     /// The partition's name.
     pub partition: String,
-    /// The name of an [`IncidentKind`].
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: IncidentKind,
     /// The first and the last lost position, if known.
     pub lost: Option<(u64, u64)>,
     /// What happened, in words.
@@ -89,7 +90,7 @@ impl LogView for IncidentLog {
             Cell::Unsigned((*number).into()),
             Cell::Text(source.clone()),
             Cell::Text(partition.clone()),
-            Cell::Word(kind),
+            Cell::Word(kind.name()),
             position(lost.map(|(first, _)| first)),
             position(lost.map(|(_, last)| last)),
             Cell::Text(detail.clone()),

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 
 use market::Commit;
 use operators::arrange::RowData;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use rows::{Cell, Dimension, Labels, RowFilter, View};
 
@@ -90,7 +92,7 @@ pub trait RowChanges<V: KeyedView> {
 /// A log.
 pub trait LogView: 'static {
     /// What is retained: a row, or several.
-    type Entry: Clone + Send + Sync + 'static;
+    type Entry: Clone + Send + Sync + Serialize + DeserializeOwned + 'static;
     /// What becomes a row.
     type Row: 'static;
     /// The view.

@@ -72,7 +72,7 @@ impl Stage {
             watermarks: watermarks.clone(),
             round_watermarks: watermarks.clone(),
             read_from: ReadFrom::default(),
-            save: false,
+            saves: 0..0,
         };
         Stage {
             ledger: Ledger::new(Arc::new(ledger)),

@@ -1,6 +1,7 @@
 //! Runs scripts through the operators: as pure cores, and under timely on several workers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
@@ -11,8 +12,8 @@ use market::{
 use operators::indicators::IndicatorOut;
 use operators::{
     AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
-    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, Sharded, SourceSet,
-    StateStore, Watermarks, keyed,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, SavedState, Sharded,
+    SourceSet, StateReadError, StateStore, Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -105,8 +106,35 @@ pub(crate) fn configs(script: &Script) -> (Arc<LedgerConfig>, Arc<RollupConfig>)
     (Arc::new(ledger), Arc::new(rollup))
 }
 
+/// Which commits of a script save states: those of all shards, a part of the shards after each of these commits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Saving {
+    /// The first.
+    pub(crate) at: usize,
+    /// How many.
+    over: usize,
+}
+
+impl Saving {
+    /// From commit `at` on, over one to five of so many commits.
+    pub(crate) fn from(at: usize, seed: u64, commits: usize) -> Saving {
+        Saving { at, over: (1 + seed as usize % 5).min(commits - 1 - at) }
+    }
+
+    /// The last commit that saves.
+    pub(crate) fn last(self) -> usize {
+        self.at + self.over - 1
+    }
+
+    /// The shards that are saved after a commit.
+    pub(crate) fn shards(self, number: usize) -> Range<u16> {
+        let bound = |part: usize| (part.min(self.over) * Shard::COUNT / self.over) as u16;
+        number.checked_sub(self.at).map_or(0..0, |part| bound(part)..bound(part + 1))
+    }
+}
+
 /// The contexts of a script's commits.
-pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitContext>> {
+pub(crate) fn contexts(script: &Script, save: Option<Saving>) -> Vec<Arc<CommitContext>> {
     let sources = script.commits[0].watermarks.len();
     let clients = script.history.clients.map(SourceSet::of).unwrap_or_default();
     let mut watermarks = Watermarks::none(sources).with_clients(clients);
@@ -118,7 +146,7 @@ pub(crate) fn contexts(script: &Script, save: Option<usize>) -> Vec<Arc<CommitCo
             watermarks: watermarks.clone(),
             round_watermarks: round_watermarks.clone(),
             read_from: ReadFrom::new(script.history.read_from.clone()),
-            save: save == Some(number),
+            saves: save.map_or(0..0, |save| save.shards(number)),
         };
         watermarks = Watermarks::new(commit.watermarks.clone()).with_clients(clients);
         if commit.round {
@@ -180,28 +208,33 @@ pub(crate) fn cores_with_indicators(
 /// States in memory.
 #[derive(Default)]
 pub(crate) struct States {
-    saved: Mutex<HashMap<(String, Shard), Vec<u8>>>,
-    restored_at: Option<Commit>,
+    saved: Mutex<HashMap<(String, Shard), SavedState>>,
+    restored: HashMap<(String, Shard), SavedState>,
 }
 
 impl States {
-    /// What was saved, to be restored at this commit.
-    pub(crate) fn restored_at(&self, commit: Commit) -> States {
-        let saved = self.saved.lock().unwrap().clone();
-        States { saved: Mutex::new(saved), restored_at: Some(commit) }
+    /// What was saved, to be restored.
+    pub(crate) fn to_restore(&self) -> States {
+        States { restored: self.saved.lock().unwrap().clone(), saved: Mutex::default() }
     }
 }
 
 impl StateStore for States {
-    fn restored_at(&self) -> Option<Commit> {
-        self.restored_at
+    fn restored_through(&self) -> Option<Commit> {
+        self.restored.values().map(|saved| saved.after).max()
     }
-    fn load(&self, operator: &str, shard: Shard) -> Option<Vec<u8>> {
-        self.restored_at?;
-        self.saved.lock().unwrap().get(&(operator.to_owned(), shard)).cloned()
+    fn load(&self, operator: &str, shard: Shard) -> Result<Option<SavedState>, StateReadError> {
+        Ok(self.restored.get(&(operator.to_owned(), shard)).cloned())
     }
-    fn save(&self, operator: &str, shard: Shard, _commit: Commit, state: Vec<u8>) {
-        let known = self.saved.lock().unwrap().insert((operator.to_owned(), shard), state);
+    fn save(
+        &self,
+        operator: &'static str,
+        shard: Shard,
+        commit: Commit,
+        encode: &mut dyn FnMut() -> Vec<u8>,
+    ) {
+        let saved = SavedState { after: commit, bytes: encode() };
+        let known = self.saved.lock().unwrap().insert((operator.to_owned(), shard), saved);
         assert!(known.is_none(), "{operator} saved shard {} twice", shard.0);
     }
 }
@@ -213,7 +246,7 @@ pub(crate) struct Run {
     /// Per worker, the most keys that its ledger held.
     pub(crate) keys_held: Vec<usize>,
     states: Arc<States>,
-    saved_at: Option<usize>,
+    saving: Option<Saving>,
     indicators: Arc<IndicatorsConfig>,
 }
 
@@ -224,22 +257,24 @@ impl std::fmt::Debug for Run {
 }
 
 impl Run {
-    /// Goes on from the states that this run saved.
+    /// Goes on from the states that this run saved. Gives the rows from after the last commit that saved any.
     pub(crate) fn restored_on(&self, script: &Script, workers: usize, seed: u64) -> Run {
-        let at = self.saved_at.expect("the run saved its states");
-        let saved = self.states.saved.lock().unwrap().clone();
-        assert_eq!(saved.len(), 3 * Shard::COUNT, "every shard of all operators is saved");
-        let restored_at = Some(Commit(at as u64));
-        let states = States { saved: Mutex::new(saved), restored_at };
-        run(script, workers, None, Some(at), Arc::new(states), seed, &self.indicators)
+        let saving = self.saving.expect("the run saved its states");
+        let states = self.states.to_restore();
+        assert_eq!(
+            states.restored.len(),
+            3 * Shard::COUNT,
+            "every shard of all operators is saved"
+        );
+        run(script, workers, None, Some(saving), Arc::new(states), seed, &self.indicators)
     }
 }
 
-/// Runs a script on so many workers; saves states after commit `save`.
+/// Runs a script on so many workers; saves states as `save` says.
 pub(crate) fn run_under_timely(
     script: &Script,
     workers: usize,
-    save: Option<usize>,
+    save: Option<Saving>,
     seed: u64,
 ) -> Run {
     run_under_timely_with_indicators(script, workers, save, seed, &no_indicators(script))
@@ -249,7 +284,7 @@ pub(crate) fn run_under_timely(
 pub(crate) fn run_under_timely_with_indicators(
     script: &Script,
     workers: usize,
-    save: Option<usize>,
+    save: Option<Saving>,
     seed: u64,
     indicators: &Arc<IndicatorsConfig>,
 ) -> Run {
@@ -259,8 +294,8 @@ pub(crate) fn run_under_timely_with_indicators(
 fn run(
     script: &Script,
     workers: usize,
-    save: Option<usize>,
-    restored: Option<usize>,
+    save: Option<Saving>,
+    restored: Option<Saving>,
     states: Arc<States>,
     seed: u64,
     indicators: &Arc<IndicatorsConfig>,
@@ -320,7 +355,7 @@ fn run(
         });
 
         let mut keys = 0;
-        let first = restored.map_or(0, |at| at + 1);
+        let first = restored.map_or(0, |saving| saving.at);
         for (number, context) in contexts(&shared, save).into_iter().enumerate().skip(first) {
             let time = number as u64;
             contexts_in.advance_to(time);
@@ -348,16 +383,16 @@ fn run(
     let keys_held = guards.join().into_iter().map(|worker| worker.unwrap()).collect();
 
     let mut outputs = std::mem::take(&mut *collected.lock().unwrap());
-    let restored_rows = restored.and_then(|at| outputs.remove(&(at as u64))).unwrap_or_default();
-    let mut rows = Rows::default().after(restored_rows);
-    let first = restored.map_or(0, |at| at + 1);
-    let all = (first..script.commits.len()).map(|number| {
-        rows =
-            std::mem::take(&mut rows).after(outputs.remove(&(number as u64)).unwrap_or_default());
-        rows.clone()
+    let first = restored.map_or(0, |saving| saving.at);
+    let all = (first..script.commits.len()).scan(Rows::default(), |rows, number| {
+        let outputs = outputs.remove(&(number as u64)).unwrap_or_default();
+        *rows = std::mem::take(rows).after(outputs);
+        Some(rows.clone())
     });
-    let all = all.collect();
+    // While not all shards are restored, some of their rows are missing.
+    let whole_after = restored.map_or(0, |saving| saving.last() + 1 - saving.at);
+    let all = all.collect::<Vec<_>>().split_off(whole_after);
     assert!(outputs.is_empty(), "output outside the commits: {:?}", outputs.keys());
     let indicators = Arc::clone(indicators);
-    Run { rows: all, keys_held, states, saved_at: save, indicators }
+    Run { rows: all, keys_held, states, saving: save, indicators }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::harness::{Rows, cores, run_under_timely};
+use super::harness::{Rows, Saving, cores, run_under_timely};
 use market::AcceptedEvent;
 use oracle::commits::{Fold, Output};
 use oracle::gaps::of_set;
@@ -94,9 +94,10 @@ fn state_saved_at_any_commit_goes_on_at_another_number_of_workers() {
         let want = folded(&script);
         let at = (seed as usize * 7) % (script.commits.len() - 1);
         for (before, after) in [(1, 3), (2, 1), (3, 2)] {
-            let first = run_under_timely(&script, before, Some(at), seed);
+            let saving = Saving::from(at, seed + before as u64, script.commits.len());
+            let first = run_under_timely(&script, before, Some(saving), seed);
             let run = first.restored_on(&script, after, seed);
-            assert_same(seed, &run.rows, &want[at + 1..]);
+            assert_same(seed, &run.rows, &want[saving.last() + 1..]);
         }
     }
 }

@@ -196,7 +196,7 @@ fn context(commit: u64, round: bool) -> CommitContext {
         round_watermarks: watermarks.clone(),
         watermarks,
         read_from: ReadFrom::default(),
-        save: false,
+        saves: 0..0,
     }
 }
 

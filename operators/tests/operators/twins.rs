@@ -254,7 +254,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 watermarks: watermarks.clone(),
                 round_watermarks: watermarks.clone(),
                 read_from: ReadFrom::default(),
-                save: false,
+                saves: 0..0,
             };
             twins.commit(&context, &records);
             if number % 16 == 15 {
@@ -271,7 +271,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             round_watermarks: watermarks,
             watermarks: Watermarks::new([Some(EventTime::END); 2]),
             read_from: ReadFrom::default(),
-            save: false,
+            saves: 0..0,
         };
         twins.commit(&context, &[]);
         twins.settle(&context);

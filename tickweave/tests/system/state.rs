@@ -264,9 +264,12 @@ fn a_directory_belongs_to_one_process() {
     ran.failed(1, &["no-folder", "Not a directory"]);
 }
 
+/// With which any change of the configuration is possible.
+const KEEPS_LOG: &str = "[state]\nkeep_log = true\n";
+
 /// Runs until all of the file and some posts are in the log, and stops by a signal.
-fn kept(folder: &Path, signal: &str) -> Vec<(&'static str, Vec<String>)> {
-    job(folder, JOB);
+fn kept(folder: &Path, signal: &str, more: &str) -> Vec<(&'static str, Vec<String>)> {
+    job(folder, &format!("{JOB}{more}"));
     let (run, address) = start(folder, 2, &[]);
     posted(address, &(row("trade", 1) + &row("fill", 1)));
     wait_for_records(address, 3_002);
@@ -279,12 +282,13 @@ fn kept(folder: &Path, signal: &str) -> Vec<(&'static str, Vec<String>)> {
 #[test]
 fn a_changed_configuration_is_computed_from_what_is_kept() {
     let (folder, fresh) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    kept(folder.path(), "TERM");
+    kept(folder.path(), "TERM", KEEPS_LOG);
     // Another source before the one that there was, another timeframe and another indicator; one is gone.
     let other = JOB.replace("\"1s\", \"1m\"", "\"1s\", \"5m\"").replace("sma3", "ema4").replace(
         "[[source]]\n",
         "[[source]]\nname = \"before\"\nkind = \"file\"\npaths = [\"more.csv\"]\ninstrument = \"x:M\"\ncolumns = { time = \"time\", price = \"price\", size = \"size\", id = \"id\" }\n[[source]]\n",
     );
+    let other = format!("{other}{KEEPS_LOG}");
     for folder in [&folder, &fresh] {
         job(folder.path(), &other);
         fs::write(
@@ -305,7 +309,7 @@ fn a_changed_configuration_is_computed_from_what_is_kept() {
         end(run);
     }
     // Numbers are whole numbers of the smallest unit, so units cannot change.
-    let scaled = JOB.replace("quote =", "price_decimals = 3\nquote =");
+    let scaled = JOB.replace("quote =", "price_decimals = 3\nquote =") + KEEPS_LOG;
     fs::write(folder.path().join("job.toml"), scaled).unwrap();
     let ran = tickweave(folder.path(), &["run", "job.toml", "--state", "state"]);
     ran.failed(2, &["x:", "9, 8 decimals", "now says 3, 8", "begin anew"]);
@@ -321,7 +325,7 @@ fn newest_segment(folder: &Path) -> PathBuf {
 fn a_torn_log_is_cut_and_a_damaged_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let wanted = kept(folder, "KILL");
+    let wanted = kept(folder, "KILL", "");
     // A commit of which only a part was written, as a crash leaves it.
     let segment = newest_segment(folder);
     let whole = fs::read(&segment).unwrap();
@@ -385,5 +389,208 @@ fn without_a_directory_it_is_said_that_nothing_survives() {
     let sent = || post(address, "/api/streaming/process", &NDJSON, &row("trade", 1));
     let sent = poll(|| Some(sent()).filter(|sent| sent.status == 202), || "it is taken".to_owned());
     assert_eq!(sent.json()["durable"], false);
+    end(run);
+}
+
+/// The same job, which takes checkpoints all the time.
+fn with_checkpoints(more: &str) -> String {
+    format!("{JOB}[state]\ncheckpoint_every = \"20ms\"\n{more}")
+}
+
+/// The files of checkpoints in the state of a job, in order.
+fn checkpoint_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("state")).unwrap().map(|entry| entry.unwrap().path());
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "twckpt");
+    let mut files: Vec<PathBuf> = entries.filter(is_one).collect();
+    files.sort();
+    files
+}
+
+/// Waits until a checkpoint begins and ends that has all that was bound by now.
+fn wait_for_checkpoint(folder: &Path) -> PathBuf {
+    // One may be at hand whose first shards were saved before.
+    let newest = || checkpoint_files(folder).pop();
+    let before = newest();
+    let next = |known: Option<PathBuf>| {
+        poll(
+            || newest().filter(|newest| Some(newest) > known.as_ref()),
+            || "a checkpoint".to_owned(),
+        )
+    };
+    let first = next(before);
+    next(Some(first))
+}
+
+#[test]
+fn a_job_goes_on_from_checkpoints_as_if_nothing_had_happened() {
+    let (undisturbed, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let posts: Vec<String> = (0..16)
+        .map(|body| {
+            (body * 10..body * 10 + 10).map(|id| row("trade", id) + &row("fill", id)).collect()
+        })
+        .collect();
+    let logs = |address| {
+        // A correction of each row is a revision of its bars.
+        vec![("trades", rows(address, "trades")), ("dead_letters", rows(address, "dead_letters"))]
+    };
+
+    job(undisturbed.path(), JOB);
+    let (run, address) = start(undisturbed.path(), 1, &[]);
+    posts.iter().for_each(|rows| drop(posted(address, rows)));
+    wait_for_records(address, 3_000 + 320);
+    let (wanted, wanted_logs) = (values(address), logs(address));
+    assert_eq!(wanted_logs[0].1.len(), 3_000 + 160);
+    end(run);
+
+    job(killed.path(), &with_checkpoints(""));
+    for (turn, posts) in posts.chunks(4).enumerate() {
+        let (mut run, address) = start(killed.path(), [1, 4, 3, 2][turn % 4], &[]);
+        if turn > 0 {
+            run.wait_for("from checkpoint");
+        }
+        for (number, rows) in posts.iter().enumerate() {
+            posted(address, rows);
+            posted(address, rows);
+            if number == turn {
+                wait_for_checkpoint(killed.path());
+            }
+        }
+        // Commits that are in the log alone.
+        posted(address, &row("trade", 0));
+        match turn {
+            2 => end(run),
+            _ => kill(run),
+        }
+    }
+    let (mut run, address) = start(killed.path(), 2, &[]);
+    run.wait_for("from checkpoint");
+    wait_until_ready(address);
+    assert_same(&values(address), &wanted);
+    assert_same(&logs(address), &wanted_logs);
+    let sources = get(address, "/v1/views/sources?limit=10").json();
+    let rows_of = |name: &str| {
+        let rows = sources["rows"].as_array().unwrap().iter();
+        rows.filter(|row| row["name"] == name).map(|row| row["rows"].as_u64().unwrap()).sum::<u64>()
+    };
+    // Fills are not counted there.
+    assert_eq!((rows_of("file"), rows_of("http")), (3_000, 2 * 160 + 4), "{sources}");
+    // What no checkpoint needs is gone.
+    assert!(!killed.path().join("state/log-00000001.twrec").exists());
+    assert!(checkpoint_files(killed.path()).len() <= 20);
+    end(run);
+}
+
+#[test]
+fn after_an_orderly_end_nothing_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let config = format!("{JOB}[state]\ncheckpoint_every = \"never\"\n");
+    job(folder, &config);
+    let (run, address) = start(folder, 2, &[]);
+    posted(address, &(row("trade", 1) + &row("fill", 1)));
+    wait_for_records(address, 3_002);
+    let wanted = values(address);
+    assert!(checkpoint_files(folder).is_empty());
+    end(run);
+    assert_eq!(checkpoint_files(folder).len(), 1);
+    // The segment of the last commit is enough.
+    fs::rename(folder.join("state/log-00000001.twrec"), folder.join("first")).unwrap();
+    for workers in [3, 1] {
+        let (mut run, address) = start(folder, workers, &[]);
+        run.wait_for("from checkpoint");
+        wait_until_ready(address);
+        assert_same(&values(address), &wanted);
+        end(run);
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    job(folder, &with_checkpoints(""));
+    let (run, address) = start(folder, 2, &[]);
+    posted(address, &(row("trade", 1) + &row("fill", 1)));
+    wait_for_records(address, 3_002);
+    wait_for_checkpoint(folder);
+    let wanted = values(address);
+    kill(run);
+    let flip = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        let end = bytes.len() - 40;
+        bytes[end] ^= 2;
+        fs::write(path, bytes).unwrap();
+    };
+    let newest = checkpoint_files(folder).pop().unwrap();
+    flip(&newest);
+    let never = with_checkpoints("").replace("20ms", "never");
+    fs::write(folder.join("job.toml"), never).unwrap();
+    let (mut run, address) = start(folder, 1, &[]);
+    run.wait_for("an earlier checkpoint is taken");
+    wait_until_ready(address);
+    assert_same(&values(address), &wanted);
+    kill(run);
+
+    checkpoint_files(folder).iter().filter(|path| **path != newest).for_each(|path| flip(path));
+    let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+    let name = newest.file_name().unwrap().to_str().unwrap();
+    ran.failed(1, &["cannot be restored", name, "is damaged", "from a copy"]);
+}
+
+#[test]
+fn another_configuration_is_computed_from_a_whole_log_or_refused_with_the_difference() {
+    for keep_log in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let config = with_checkpoints(&format!("keep_log = {keep_log}\n"));
+        job(folder, &config);
+        let (run, address) = start(folder, 2, &[]);
+        posted(address, &(row("trade", 1) + &row("fill", 1)));
+        wait_for_records(address, 3_002);
+        wait_for_checkpoint(folder);
+        kill(run);
+        assert_eq!(folder.join("state/log-00000001.twrec").exists(), keep_log);
+        // What states do not depend on may change.
+        let late = config.replace("[job]\n", "[job]\nreject_after = \"2h\"\n");
+        fs::write(folder.join("job.toml"), late).unwrap();
+        let (mut run, _) = start(folder, 1, &[]);
+        run.wait_for("from checkpoint");
+        end(run);
+        let other = config.replace("\"1m\"]", "\"1m\", \"5m\"]");
+        fs::write(folder.join("job.toml"), &other).unwrap();
+        let told = "`job.timeframes` was [\"1s\", \"1m\"], and is [\"1s\", \"1m\", \"5m\"]";
+        if !keep_log {
+            let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
+            ran.failed(2, &[told, "change that back", "state.keep_log"]);
+            continue;
+        }
+        let (mut run, address) = start(folder, 3, &[]);
+        run.wait_for("the whole log is read and computed anew");
+        wait_until_ready(address);
+        let answer = get(address, "/v1/views/candles?timeframe=5m&symbol=x:A&limit=100").json();
+        assert_eq!(answer["rows"].as_array().unwrap().len(), 2, "{answer}");
+        end(run);
+    }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_nothing_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    job(folder, &with_checkpoints(""));
+    // A folder is where its file should be.
+    fs::create_dir_all(folder.join("state/checkpoint-00000001.twckpt.new/x")).unwrap();
+    let (mut run, address) = start(folder, 1, &[]);
+    run.wait_for("no checkpoint can be written");
+    let check = || get(address, "/health").json()["checks"]["state"][0].clone();
+    let failing = || (check()["status"] == "warn").then_some(());
+    poll(failing, || check().to_string());
+    posted(address, &row("trade", 1));
+    // The next one has another name.
+    poll(|| (checkpoint_files(folder).len() > 1).then_some(()), || "a checkpoint".to_owned());
+    poll(|| (check()["status"] == "pass").then_some(()), || check().to_string());
+    kill(run);
+    let (mut run, _) = start(folder, 1, &[]);
+    run.wait_for("from checkpoint");
     end(run);
 }

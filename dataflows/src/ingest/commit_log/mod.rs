@@ -9,6 +9,7 @@
 //! hold, and goes on with the next commit. Segments are never changed once their start has ended.
 
 mod state_dir;
+mod status;
 mod syncer;
 #[cfg(test)]
 mod tests;
@@ -18,9 +19,10 @@ use std::path::{Path, PathBuf};
 
 use super::recording::RecordingError;
 
-pub use state_dir::{StateDir, registries};
+pub use state_dir::{StateDir, registries, remove_segments};
+pub use status::LogStatus;
 pub use syncer::OnDurable;
-pub use writer::{CommitLog, LogHeader};
+pub use writer::{CommitLog, LogHeader, OnHeld};
 
 /// Why the state of a job cannot be written or restored.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! The directory that holds the state of a job.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use market::{Generation, Registries};
 
-use super::{CommitLogError, io};
+use super::{CommitLogError, io as failed};
 use crate::ingest::recording::Recording;
 
 const LOCK: &str = "lock";
@@ -27,11 +27,11 @@ impl StateDir {
     /// # Errors
     /// If another process holds it, or it cannot be written.
     pub fn open(path: &Path) -> Result<StateDir, CommitLogError> {
-        fs::create_dir_all(path).map_err(io("create", path))?;
+        fs::create_dir_all(path).map_err(failed("create", path))?;
         let at = path.join(LOCK);
         let mut options = OpenOptions::new();
         let lock = options.read(true).write(true).create(true).truncate(false).open(&at);
-        let mut lock = lock.map_err(io("write", &at))?;
+        let mut lock = lock.map_err(failed("write", &at))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -39,10 +39,12 @@ impl StateDir {
                 let pid = if pid.trim().is_empty() { "(unknown)" } else { pid.trim() }.to_owned();
                 return Err(CommitLogError::Locked { path: path.to_owned(), pid });
             }
-            Err(TryLockError::Error(error)) => return Err(io("lock", &at)(error)),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &at)(error)),
         }
         let pid = format!("{}\n", std::process::id());
-        lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(io("write", &at))?;
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(pid.as_bytes()))
+            .map_err(failed("write", &at))?;
         Ok(StateDir { path: path.to_owned(), _lock: lock })
     }
 
@@ -51,14 +53,24 @@ impl StateDir {
         &self.path
     }
 
-    /// The segments of the log, in order. They are numbered from 1 on without holes.
-    pub fn segments(&self) -> Result<Vec<PathBuf>, CommitLogError> {
-        let segments = segments(&self.path)?;
-        let missing = (1..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
+    /// The segments of the log from number `first` on, in order. They are numbered without holes, from 1 on; those that
+    /// no checkpoint needs are gone.
+    pub fn segments(&self, first: u64) -> Result<Vec<PathBuf>, CommitLogError> {
+        let mut segments = segments(&self.path)?;
+        segments.retain(|(number, _)| *number >= first);
+        if segments.is_empty() && first > 1 {
+            return Err(CommitLogError::Missing { path: segment(&self.path, first) });
+        }
+        let missing = (first..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
         match missing {
             Some((number, _)) => Err(CommitLogError::Missing { path: segment(&self.path, number) }),
             None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
         }
+    }
+
+    /// The number of the first segment that is there; none if there is none.
+    pub fn first_segment(&self) -> Result<Option<u64>, CommitLogError> {
+        Ok(segments(&self.path)?.first().map(|(number, _)| *number))
     }
 
     /// The start that added the last segment; none if there is none.
@@ -71,17 +83,17 @@ impl StateDir {
     pub(super) fn add_segment(
         &self,
         write: impl FnOnce(&mut File, &Path) -> Result<(), CommitLogError>,
-    ) -> Result<(File, PathBuf), CommitLogError> {
+    ) -> Result<(File, PathBuf, u64), CommitLogError> {
         let number = segments(&self.path)?.last().map_or(1, |(number, _)| number + 1);
         let path = segment(&self.path, number);
         let unfinished = path.with_extension(format!("twrec{UNFINISHED}"));
-        let mut file = File::create(&unfinished).map_err(io("create", &unfinished))?;
+        let mut file = File::create(&unfinished).map_err(failed("create", &unfinished))?;
         write(&mut file, &path)?;
-        file.sync_all().map_err(io("make durable", &unfinished))?;
-        fs::rename(&unfinished, &path).map_err(io("rename", &unfinished))?;
+        file.sync_all().map_err(failed("make durable", &unfinished))?;
+        fs::rename(&unfinished, &path).map_err(failed("rename", &unfinished))?;
         let folder = File::open(&self.path).and_then(|folder| folder.sync_all());
-        folder.map_err(io("make durable", &self.path))?;
-        Ok((file, path))
+        folder.map_err(failed("make durable", &self.path))?;
+        Ok((file, path, number))
     }
 }
 
@@ -95,6 +107,13 @@ pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     Ok(Some(Recording::open(&last)?.header().registries.clone()))
 }
 
+/// Removes the segments before number `first`.
+pub fn remove_segments(folder: &Path, first: u64) -> io::Result<()> {
+    let segments = segments(folder).map_err(io::Error::other)?;
+    let old = segments.into_iter().filter(|(number, _)| *number < first);
+    old.into_iter().try_for_each(|(_, path)| fs::remove_file(path))
+}
+
 fn segment(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{PREFIX}{number:08}{SUFFIX}"))
 }
@@ -102,8 +121,8 @@ fn segment(folder: &Path, number: u64) -> PathBuf {
 /// The segments by their numbers.
 fn segments(path: &Path) -> Result<Vec<(u64, PathBuf)>, CommitLogError> {
     let mut segments = Vec::new();
-    for entry in fs::read_dir(path).map_err(io("read", path))? {
-        let entry = entry.map_err(io("read", path))?;
+    for entry in fs::read_dir(path).map_err(failed("read", path))? {
+        let entry = entry.map_err(failed("read", path))?;
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
         if let Some(number) = number.and_then(|number| number.parse().ok()) {

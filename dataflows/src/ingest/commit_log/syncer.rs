@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use market::Commit;
 
 /// Called, on the thread that makes it so, with the commit up to which all are durable. Must not block.
-pub type OnDurable = Box<dyn Fn(Commit) + Send>;
+pub type OnDurable = Box<dyn Fn(Commit) + Send + Sync>;
 
 /// Makes a file durable, again and again. It ends when it is dropped, after what was written before.
 pub(super) struct Syncer {
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Syncer {
-    pub(super) fn start(file: File, on_durable: OnDurable) -> io::Result<Syncer> {
+    pub(super) fn start(file: File, on_durable: Arc<OnDurable>) -> io::Result<Syncer> {
         let shared: Arc<Shared> = Arc::default();
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new().name("commit-log".to_owned());
@@ -137,7 +137,8 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let durable: Arc<Mutex<Vec<Commit>>> = Arc::default();
         let own = Arc::clone(&durable);
-        let syncer = Syncer::start(file, Box::new(move |commit| own.lock().unwrap().push(commit)));
+        let syncer =
+            Syncer::start(file, Arc::new(Box::new(move |commit| own.lock().unwrap().push(commit))));
         let syncer = syncer.unwrap();
         for commit in 0..100 {
             syncer.written(Commit(commit)).unwrap();

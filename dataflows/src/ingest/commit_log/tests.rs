@@ -66,7 +66,7 @@ fn each_start_adds_a_segment() {
     assert!(registries(&path).unwrap().is_none());
     for start in 0..3 {
         let state = StateDir::open(&path).unwrap();
-        assert_eq!(state.segments().unwrap().len(), start);
+        assert_eq!(state.segments(1).unwrap().len(), start);
         assert_eq!(
             state.last_generation().unwrap(),
             (start > 0).then_some(Generation(start as u64))
@@ -81,7 +81,7 @@ fn each_start_adds_a_segment() {
         fs::write(path.join("log-00000007.twrec.new"), "TW").unwrap();
     }
     let state = StateDir::open(&path).unwrap();
-    let found: Vec<_> = state.segments().unwrap().iter().map(|path| commits(path)).collect();
+    let found: Vec<_> = state.segments(1).unwrap().iter().map(|path| commits(path)).collect();
     assert_eq!(found, [(vec![0], true), (vec![1], false), (vec![2], true)]);
     let names = registries(&path).unwrap().unwrap();
     assert_eq!(names.sources.names(), ["a"]);
@@ -123,6 +123,6 @@ fn a_segment_that_is_gone_is_missed() {
     }
     let second = folder.path().join("log-00000002.twrec");
     fs::remove_file(&second).unwrap();
-    let error = StateDir::open(folder.path()).unwrap().segments().unwrap_err().to_string();
+    let error = StateDir::open(folder.path()).unwrap().segments(1).unwrap_err().to_string();
     assert!(error.contains(second.to_str().unwrap()), "{error}");
 }

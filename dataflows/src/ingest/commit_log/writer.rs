@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use market::{Catalog, InstrumentId, SharedRegistries};
 
 use super::syncer::Syncer;
-use super::{CommitLogError, OnDurable, StateDir, io as failed};
+use super::{CommitLogError, LogStatus, OnDurable, StateDir, io as failed};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
@@ -19,6 +19,9 @@ use crate::ingest::stop::Stop;
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// How often a stop is looked for meanwhile.
 const STOP_POLL: Duration = Duration::from_millis(50);
+
+/// Called with whether the log waits for room, when that changes. Must not block.
+pub type OnHeld = Box<dyn Fn(bool) + Send>;
 
 /// What a segment begins with, and what it takes names from.
 pub struct LogHeader {
@@ -32,52 +35,77 @@ pub struct LogHeader {
 
 /// Writes the commits of this start.
 pub struct CommitLog {
+    header: LogHeader,
     path: PathBuf,
+    /// The number of the segment.
+    segment: u64,
     file: File,
     /// Bytes of whole commits. What is behind them is overwritten.
     bytes: u64,
     frames: Vec<u8>,
-    catalog: Arc<Catalog>,
-    registries: SharedRegistries,
     named: Named,
+    /// Called when commits are durable; none: they are not made so.
+    on_durable: Option<Arc<OnDurable>>,
     syncer: Option<Syncer>,
     /// Ends a wait for room.
     stop: Stop,
+    status: LogStatus,
+    on_held: OnHeld,
     /// Keeps other processes away.
-    _state: StateDir,
+    state: StateDir,
 }
 
 impl CommitLog {
     /// Adds a segment to `state`. With `on_durable` commits are made durable as they come, and it is called with them.
     pub fn begin(
         state: StateDir,
-        LogHeader { header, catalog, registries }: LogHeader,
+        header: LogHeader,
         on_durable: Option<OnDurable>,
         stop: Stop,
     ) -> Result<CommitLog, CommitLogError> {
-        let named = Named::of_header(&header);
-        let begin = |file: &mut File, path: &std::path::Path| {
-            let mut bytes = recording::first_bytes();
-            recording::encode(&Frame::Header(header), path, &mut bytes)?;
-            file.write_all(&bytes).map_err(failed("write", path))
-        };
-        let (file, path) = state.add_segment(begin)?;
-        let bytes = file.metadata().map_err(failed("look at", &path))?.len();
-        let syncer = on_durable.map(|on_durable| Syncer::start(file.try_clone()?, on_durable));
-        let syncer = syncer.transpose().map_err(failed("make durable", &path))?;
+        let on_durable = on_durable.map(Arc::new);
+        let Begun { file, path, segment, bytes, syncer } =
+            begin_segment(&state, &header.header, on_durable.as_ref())?;
+        let named = Named::of_header(&header.header);
         let frames = Vec::new();
         Ok(CommitLog {
+            header,
             path,
+            segment,
             file,
             bytes,
             frames,
-            catalog,
-            registries,
             named,
+            on_durable,
             syncer,
             stop,
-            _state: state,
+            status: LogStatus::default(),
+            on_held: Box::new(|_| {}),
+            state,
         })
+    }
+
+    /// Tells `status` and `on_held` whether it waits for room.
+    pub fn tell(&mut self, status: LogStatus, on_held: OnHeld) {
+        (self.status, self.on_held) = (status, on_held);
+    }
+
+    /// Ends the segment, which becomes durable, and begins another with the next commit. Returns its number. If that
+    /// fails, the log goes on in the segment at hand.
+    pub fn roll(&mut self) -> Result<u64, CommitLogError> {
+        self.header.header.registries = self.header.registries.snapshot();
+        let begun = begin_segment(&self.state, &self.header.header, self.on_durable.as_ref())?;
+        self.end_segment()?;
+        let Begun { file, path, segment, bytes, syncer } = begun;
+        (self.file, self.path, self.segment) = (file, path, segment);
+        (self.bytes, self.syncer) = (bytes, syncer);
+        self.named = Named::of_header(&self.header.header);
+        Ok(segment)
+    }
+
+    /// The file of the segment at hand, to make durable what is in it.
+    pub fn file(&self) -> Result<File, CommitLogError> {
+        self.file.try_clone().map_err(failed("look at", &self.path))
     }
 
     /// Appends a commit. When this returns, the system has it, so that it survives the process. While there is no room
@@ -96,15 +124,21 @@ impl CommitLog {
         }
     }
 
-    /// Ends the segment and makes it durable.
+    /// Ends the log and makes it durable.
     pub fn finish(mut self) -> Result<(), CommitLogError> {
+        self.end_segment()?;
+        self.file.sync_all().map_err(failed("make durable", &self.path))
+    }
+
+    fn end_segment(&mut self) -> Result<(), CommitLogError> {
         self.frames.clear();
         recording::encode(&Frame::End, &self.path, &mut self.frames)?;
         self.append()?;
         if let Some(syncer) = self.syncer.take() {
             syncer.finish().map_err(|why| self.not_durable(why))?;
+            self.file.sync_data().map_err(failed("make durable", &self.path))?;
         }
-        self.file.sync_all().map_err(failed("make durable", &self.path))
+        Ok(())
     }
 
     fn not_durable(&self, problem: String) -> CommitLogError {
@@ -114,8 +148,10 @@ impl CommitLog {
     fn encode(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
         self.frames.clear();
         let (path, frames) = (&self.path, &mut self.frames);
-        if let Some(names) = self.named.new_names(closed, &self.catalog, &self.registries) {
-            let scales = scales(&names, &self.catalog);
+        if let Some(names) =
+            self.named.new_names(closed, &self.header.catalog, &self.header.registries)
+        {
+            let scales = scales(&names, &self.header.catalog);
             recording::encode(&Frame::Names(names), path, frames)?;
             if !scales.is_empty() {
                 recording::encode(&Frame::Scales(scales), path, frames)?;
@@ -130,6 +166,8 @@ impl CommitLog {
         loop {
             match self.try_append() {
                 Ok(()) if has_told => {
+                    self.status.set(None);
+                    (self.on_held)(false);
                     tracing::info!(
                         "there is room again: the commit log {} goes on",
                         self.path.display()
@@ -139,6 +177,9 @@ impl CommitLog {
                 Ok(()) => return Ok(()),
                 Err(error) if is_full(&error) && !self.stop.is_set() => {
                     if !std::mem::replace(&mut has_told, true) {
+                        let path = self.path.display();
+                        self.status.set(Some(format!("{path} cannot be written: {error}")));
+                        (self.on_held)(true);
                         tracing::error!(
                             "{error}: the commit log {} cannot be written; sources are held back until there is room",
                             self.path.display()
@@ -165,6 +206,33 @@ impl CommitLog {
             left = left.saturating_sub(STOP_POLL);
         }
     }
+}
+
+/// A segment that has its header.
+struct Begun {
+    file: File,
+    path: PathBuf,
+    segment: u64,
+    bytes: u64,
+    syncer: Option<Syncer>,
+}
+
+fn begin_segment(
+    state: &StateDir,
+    header: &RecordingHeader,
+    on_durable: Option<&Arc<OnDurable>>,
+) -> Result<Begun, CommitLogError> {
+    let begin = |file: &mut File, path: &Path| {
+        let mut bytes = recording::first_bytes();
+        recording::encode(&Frame::Header(header.clone()), path, &mut bytes)?;
+        file.write_all(&bytes).map_err(failed("write", path))
+    };
+    let (file, path, segment) = state.add_segment(begin)?;
+    let bytes = file.metadata().map_err(failed("look at", &path))?.len();
+    let syncer =
+        on_durable.map(|on_durable| Syncer::start(file.try_clone()?, Arc::clone(on_durable)));
+    let syncer = syncer.transpose().map_err(failed("make durable", &path))?;
+    Ok(Begun { file, path, segment, bytes, syncer })
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -18,7 +18,9 @@ mod write;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use market::{AccountRecord, Generation, IdText, PartitionId, Record, Registries, SourceId};
+use market::{
+    AccountRecord, Catalog, Generation, IdText, PartitionId, Record, Registries, SourceId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::closed_commit::ClosedCommit;
@@ -67,6 +69,19 @@ pub struct NewNames {
     pub models: Vec<String>,
     /// Of partitions that sources have gained, with their numbers.
     pub partitions: Vec<(SourceId, PartitionId, String)>,
+}
+
+impl NewNames {
+    /// All names of a catalog; partitions have their numbers in the registries.
+    pub fn of_catalog(catalog: &Catalog) -> NewNames {
+        let instruments = catalog.all().into_iter().map(|known| known.name.to_string());
+        NewNames {
+            instruments: instruments.collect(),
+            portfolios: catalog.portfolios.all().iter().map(ToString::to_string).collect(),
+            models: catalog.models.all().iter().map(ToString::to_string).collect(),
+            partitions: Vec::new(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::time::Instant;
 use connectors::entries::written_entry;
 use connectors::{Incident, IncidentKind, Row};
 use market::{
-    AccountRecord, EventTime, IdText, InputEvent, Numbered, Origin, PartitionId, Record, Rejection,
-    RejectionReason, SourceId, UnknownNames,
+    AccountRecord, Catalog, EventTime, IdText, InputEvent, Numbered, Origin, PartitionId, Record,
+    Rejection, RejectionReason, SourceId, UnknownNames,
 };
 
 use super::calendar_limits::CalendarLimits;
@@ -165,6 +165,11 @@ impl<'a> CommitBuilder<'a> {
         if is_change {
             self.control.push(ControlRecord { source: source as u32, event });
         }
+    }
+
+    /// The names that its rows have.
+    pub(super) fn catalog(&self) -> &Catalog {
+        self.naming.catalog
     }
 
     pub(super) fn close(&mut self, at: EventTime, round: bool) -> ClosedCommit {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use market::{InstrumentId, Span};
+use market::{Commit, InstrumentId, Span};
 use node_api::Throttle;
 
 use super::recorded::name;
@@ -11,7 +11,7 @@ use crate::clock::ClockHistory;
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
-use crate::ingest::recording::{Next, Recording};
+use crate::ingest::recording::{NewNames, Next, Recording};
 use crate::ingest::stop::Stop;
 
 /// A job's log while it is read.
@@ -27,15 +27,19 @@ pub struct LogReplay<'a> {
 }
 
 impl LogReplay<'_> {
-    /// Dispatches the commits of all segments. Gives what the clock goes on with; none if there is no commit, or a stop
-    /// was asked for.
+    /// Dispatches the commits of all segments. The first is the one that `known` closed, which is what a checkpoint knows;
+    /// without, it is commit 0. Gives what the clock goes on with; none if there is no commit, or a stop was asked for.
     pub fn dispatch(
         &self,
         segments: &[PathBuf],
+        known: Option<ClockHistory>,
         dispatcher: &mut CommitDispatcher,
         stop: &Stop,
     ) -> Result<Option<ClockHistory>, SequencerError> {
-        let mut history: Option<ClockHistory> = None;
+        let mut wanted =
+            known.as_ref().and_then(ClockHistory::last).map_or(Commit(0), |last| last.commit);
+        let known_through = known.as_ref().and_then(ClockHistory::last).map(|last| last.commit);
+        let mut history = known;
         let sizes = segments.iter().map(|path| path.metadata().map_or(0, |about| about.len()));
         let total: u64 = sizes.sum();
         let (mut before, mut misfits) = (0, Throttle::default());
@@ -51,11 +55,13 @@ impl LogReplay<'_> {
                         if stop.is_set() {
                             return Ok(None);
                         }
-                        self.follows(path, &closed, history.as_ref())?;
-                        note(
-                            history.get_or_insert_with(|| ClockHistory::of(self.clients)),
-                            &closed,
-                        );
+                        self.follows(path, &closed, wanted)?;
+                        wanted = wanted.next();
+                        if Some(closed.binding.commit) > known_through {
+                            let history =
+                                history.get_or_insert_with(|| ClockHistory::of(self.clients));
+                            note(history, &closed);
+                        }
                         for id in &closed.id_texts {
                             let _ = self.tables.catalog.ids.keep(id); // as in a recording
                         }
@@ -83,9 +89,9 @@ impl LogReplay<'_> {
         &self,
         path: &Path,
         closed: &ClosedCommit,
-        history: Option<&ClockHistory>,
+        wanted: Commit,
     ) -> Result<(), CommitLogError> {
-        let wanted = history.and_then(ClockHistory::next).map_or(0, |next| next.0);
+        let wanted = wanted.0;
         let found = closed.binding.commit.0;
         match found == wanted {
             true => Ok(()),
@@ -93,8 +99,13 @@ impl LogReplay<'_> {
         }
     }
 
+    /// Registers names that a checkpoint holds.
+    pub fn name(&self, names: &NewNames) -> Result<(), SequencerError> {
+        Ok(name(names, self.tables, &mut Throttle::default())?)
+    }
+
     /// Numbers in the log are whole numbers of the smallest unit, so units must be as they were.
-    fn check_scales(&self, scales: Vec<(String, u8, u8)>) -> Result<(), CommitLogError> {
+    pub fn check_scales(&self, scales: Vec<(String, u8, u8)>) -> Result<(), CommitLogError> {
         for (instrument, prices, sizes) in scales {
             let Some(known) = self.tables.catalog.get(InstrumentId::of(&instrument)) else {
                 continue; // it has no place in the catalog, which was said

@@ -9,7 +9,7 @@ use oracle::commits::Fold;
 use oracle::random::{Script, Shape, random};
 
 use super::bars::{Bars, Dice, Numbers, assert_as_defined, random_config};
-use crate::harness::{Rows, cores_with_indicators, run_under_timely_with_indicators};
+use crate::harness::{Rows, Saving, cores_with_indicators, run_under_timely_with_indicators};
 
 type Lines = BTreeMap<(InstrumentId, Timeframe), Bars>;
 
@@ -79,10 +79,12 @@ fn one_to_three_workers_say_the_same_and_go_on_from_saved_states() {
         let want = numbers(&want);
         for workers in 1..=3 {
             let at = (seed as usize * 7 + workers) % (script.commits.len() - 1);
-            let run = run_under_timely_with_indicators(&script, workers, Some(at), seed, &config);
+            let saving = Saving::from(at, seed + workers as u64, script.commits.len());
+            let save = Some(saving);
+            let run = run_under_timely_with_indicators(&script, workers, save, seed, &config);
             assert!(numbers(&run.rows) == want, "seed {seed}, {workers} workers");
             let run = run.restored_on(&script, 1 + workers % 3, seed);
-            assert!(numbers(&run.rows) == want[at + 1..], "seed {seed}, restored after {at}");
+            assert!(numbers(&run.rows) == want[saving.last() + 1..], "seed {seed}, {saving:?}");
         }
     }
 }

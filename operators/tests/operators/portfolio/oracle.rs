@@ -7,6 +7,7 @@ use oracle::portfolio::commits::{Fold, Output};
 use oracle::portfolio::random::{Script, Shape, random, rebatch};
 use oracle::portfolio::{Measures, RiskRow, Tables};
 
+use super::super::harness::Saving;
 use super::stage::{Manner, Rows, play};
 
 type RiskRows = BTreeMap<PortfolioId, RiskRow>;
@@ -105,11 +106,12 @@ fn states_saved_at_any_commit_go_on_at_another_number_of_workers() {
         let want = folded(&script);
         let at = (seed as usize * 7) % (script.commits.len() - 1);
         for (before, after) in [(1, 3), (3, 2)] {
-            let first = play(&script, Manner { workers: before, seed, save: Some(at) });
-            let played = first.go_on(&script, at, Manner { seed, ..Manner::on(after) });
-            let place = format!("seed {seed}, saved at {at}, {before} and {after} workers");
-            same_tables(&place, &played.restored.output().tables, &want[at].tables);
-            assert_same(&place, &played.rows, &want[at + 1..]);
+            let saving = Saving::from(at, seed, script.commits.len());
+            let first = play(&script, Manner { workers: before, seed, save: Some(saving) });
+            let played = first.go_on(&script, saving, Manner { seed, ..Manner::on(after) });
+            let place = format!("seed {seed}, {saving:?}, {before} and {after} workers");
+            same_tables(&place, &played.restored.output().tables, &want[saving.last()].tables);
+            assert_same(&place, &played.rows, &want[saving.last() + 1..]);
         }
     }
 }

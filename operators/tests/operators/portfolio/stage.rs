@@ -25,7 +25,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Inspect, Probe};
 
-use super::super::harness::States;
+use super::super::harness::{Saving, States};
 
 /// What one commit put out.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ pub(super) struct Rows {
 pub(super) struct Played {
     /// The rows after each commit.
     pub(super) rows: Vec<Rows>,
-    /// Rows that were there at the restored commit.
+    /// Rows that were there when all shards were restored.
     pub(super) restored: Rows,
     states: Arc<States>,
 }
@@ -67,8 +67,8 @@ pub(super) struct Manner {
     pub(super) workers: usize,
     /// Orders records within commits.
     pub(super) seed: u64,
-    /// Saves states after this commit.
-    pub(super) save: Option<usize>,
+    /// Which commits save states.
+    pub(super) save: Option<Saving>,
 }
 
 impl Manner {
@@ -83,10 +83,9 @@ pub(super) fn play(script: &Script, manner: Manner) -> Played {
 }
 
 impl Played {
-    /// Goes on behind commit `at` from the states that this play saved then.
-    pub(super) fn go_on(&self, script: &Script, at: usize, manner: Manner) -> Played {
-        let states = self.states.restored_at(Commit(at as u64));
-        run(script, manner, Some(at), Arc::new(states))
+    /// Goes on from the states that this play saved.
+    pub(super) fn go_on(&self, script: &Script, saving: Saving, manner: Manner) -> Played {
+        run(script, manner, Some(saving), Arc::new(self.states.to_restore()))
     }
 }
 
@@ -187,24 +186,25 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
     outputs.collect()
 }
 
-fn context(commits: &[CommitInput], number: usize, save: Option<usize>) -> Arc<CommitContext> {
+fn context(commits: &[CommitInput], number: usize, save: Option<Saving>) -> Arc<CommitContext> {
     Arc::new(CommitContext {
         commit: Commit(number as u64),
         round: commits[number].round,
         watermarks: Watermarks::none(1),
         round_watermarks: Watermarks::none(1),
         read_from: ReadFrom::default(),
-        save: save == Some(number),
+        saves: save.map_or(0..0, |save| save.shards(number)),
     })
 }
 
-fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<States>) -> Played {
+fn run(script: &Script, manner: Manner, restored: Option<Saving>, states: Arc<States>) -> Played {
     let Manner { workers, seed, save } = manner;
     let config = Arc::new(config(script));
     let quotes: Arc<[Vec<QuoteIn>]> = quotes(&config, &script.commits).into();
     let commits: Arc<[CommitInput]> = script.commits.clone().into();
     let outputs: Arc<Mutex<BTreeMap<u64, Outputs>>> = Arc::default();
-    let first = restored.map_or(0, |at| at + 1);
+    let first = restored.map_or(0, |saving| saving.at);
+    let whole_from = restored.map_or(0, |saving| saving.last() + 1);
 
     let (collected, store, played) =
         (Arc::clone(&outputs), Arc::clone(&states), Arc::clone(&commits));
@@ -284,10 +284,11 @@ fn run(script: &Script, manner: Manner, restored: Option<usize>, states: Arc<Sta
     guards.join().into_iter().for_each(|worker| worker.unwrap());
 
     let mut outputs = std::mem::take(&mut *collected.lock().unwrap());
-    let output = restored.and_then(|at| outputs.remove(&(at as u64)));
-    let restored = Rows::default().after(output.unwrap_or_default());
+    let restored = (first..whole_from).fold(Rows::default(), |rows, number| {
+        rows.after(outputs.remove(&(number as u64)).unwrap_or_default())
+    });
     let mut rows = restored.clone();
-    let all = (first..played.len()).map(|number| {
+    let all = (whole_from..played.len()).map(|number| {
         let outputs = outputs.remove(&(number as u64)).unwrap_or_default();
         let in_round = !played[number].round;
         let before = Rows { faults: Vec::new(), ..std::mem::take(&mut rows) };

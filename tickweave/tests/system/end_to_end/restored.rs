@@ -13,7 +13,7 @@ use dataflows::jobs::JOBS;
 use dataflows::publish::ViewDigest;
 use dataflows::run::{Report, RunOptions, replay_files, replay_recording};
 use market::{Commit, Registries, Shard};
-use operators::{NoStates, StateStore};
+use operators::{NoStates, SavedState, StateReadError, StateStore};
 use rows::ViewKind;
 
 use super::binary::{Going, poll};
@@ -24,22 +24,28 @@ use super::made::{Made, Rng};
 /// Keeps states in memory.
 #[derive(Default)]
 struct InMemory {
-    restored_at: Option<Commit>,
-    states: Mutex<BTreeMap<(String, u8), Vec<u8>>>,
+    restored: BTreeMap<(String, u8), SavedState>,
+    saved: Mutex<BTreeMap<(String, u8), SavedState>>,
 }
 
 impl StateStore for InMemory {
-    fn restored_at(&self) -> Option<Commit> {
-        self.restored_at
+    fn restored_through(&self) -> Option<Commit> {
+        self.restored.values().map(|saved| saved.after).max()
     }
 
-    fn load(&self, operator: &str, shard: Shard) -> Option<Vec<u8>> {
-        self.restored_at?;
-        self.states.lock().unwrap().get(&(operator.to_owned(), shard.0)).cloned()
+    fn load(&self, operator: &str, shard: Shard) -> Result<Option<SavedState>, StateReadError> {
+        Ok(self.restored.get(&(operator.to_owned(), shard.0)).cloned())
     }
 
-    fn save(&self, operator: &str, shard: Shard, _commit: Commit, state: Vec<u8>) {
-        self.states.lock().unwrap().insert((operator.to_owned(), shard.0), state);
+    fn save(
+        &self,
+        operator: &'static str,
+        shard: Shard,
+        commit: Commit,
+        encode: &mut dyn FnMut() -> Vec<u8>,
+    ) {
+        let saved = SavedState { after: commit, bytes: encode() };
+        self.saved.lock().unwrap().insert((operator.to_owned(), shard.0), saved);
     }
 }
 
@@ -94,7 +100,7 @@ fn a_restored_job_goes_on_as_if_nothing_had_happened() {
         assert_eq!(first.commits, commit.0 + 1, "{what}");
         assert!(!first.complete);
         let resume = first.saved.clone().unwrap();
-        assert_eq!(resume.after, commit);
+        assert_eq!((resume.from, resume.through), (commit, commit));
 
         let second = going_on(&file, after, &saved, resume);
         assert_eq!((second.commits, second.complete), (full.commits, true), "{what}");
@@ -104,9 +110,9 @@ fn a_restored_job_goes_on_as_if_nothing_had_happened() {
 
 /// Replays the rest of a recording from saved states.
 fn going_on(file: &Path, workers: usize, saved: &InMemory, resume: Resume) -> Report {
-    let states = std::mem::take(&mut *saved.states.lock().unwrap());
-    assert!(!states.is_empty());
-    let states = InMemory { restored_at: Some(resume.after), states: Mutex::new(states) };
+    let restored = std::mem::take(&mut *saved.saved.lock().unwrap());
+    assert!(!restored.is_empty());
+    let states = InMemory { restored, saved: Mutex::default() };
     let options = RunOptions { resume: Some(resume), ..RunOptions::default() };
     replay(file, workers, Arc::new(states), options)
 }

@@ -1,0 +1,140 @@
+//! The states of operators on their way to a checkpoint, and from one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use market::{Commit, Shard};
+use operators::{SavedState, StateReadError, StateStore};
+
+use super::checkpoint::Checkpoint;
+use super::manifest::StatePiece;
+use super::writer::Message;
+use crate::telemetry::Metrics;
+
+/// Takes the states of operators to the thread that writes them, and gives those of a checkpoint.
+pub struct CheckpointStates {
+    restored: Option<Arc<Checkpoint>>,
+    /// The pieces of the restored checkpoint, by operator and shard.
+    pieces: HashMap<(String, u8), StatePiece>,
+    to_writer: SyncSender<Message>,
+    metrics: Metrics,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// What is on its way to the writer.
+pub(super) struct Counts {
+    progress: Mutex<Progress>,
+    /// Bytes that wait to be written.
+    pub(super) waiting_bytes: AtomicUsize,
+    /// By shard, the bytes of its states in all operators as they were last saved.
+    pub(super) shard_bytes: Mutex<[u64; Shard::COUNT]>,
+    /// The longest time for which a worker encoded the states of one commit and operator.
+    longest: Mutex<Duration>,
+}
+
+/// How far workers are with the checkpoint at hand.
+#[derive(Default)]
+struct Progress {
+    /// Its first commit. What was saved after an earlier one is of a checkpoint that was given up.
+    first: Commit,
+    handed_over: u64,
+}
+
+impl CheckpointStates {
+    pub(super) fn new(
+        restored: Option<Arc<Checkpoint>>,
+        to_writer: SyncSender<Message>,
+        metrics: Metrics,
+    ) -> CheckpointStates {
+        let mut pieces = HashMap::new();
+        let mut shard_bytes = [0; Shard::COUNT];
+        for manifest in restored.iter().map(|checkpoint| &checkpoint.manifest) {
+            for piece in &manifest.states {
+                let Some((operator, _)) = manifest.operators.get(usize::from(piece.operator))
+                else {
+                    continue;
+                };
+                shard_bytes[usize::from(piece.shard)] += piece.at.bytes;
+                pieces.insert((operator.clone(), piece.shard), piece.clone());
+            }
+        }
+        let counts = Arc::new(Counts {
+            progress: Mutex::default(),
+            waiting_bytes: AtomicUsize::new(0),
+            shard_bytes: Mutex::new(shard_bytes),
+            longest: Mutex::default(),
+        });
+        CheckpointStates { restored, pieces, to_writer, metrics, counts }
+    }
+
+    /// The bytes that wait to be written, for a memory budget.
+    pub fn waiting_bytes(&self) -> usize {
+        self.counts.waiting_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl StateStore for CheckpointStates {
+    fn restored_through(&self) -> Option<Commit> {
+        self.restored.as_ref().map(|checkpoint| checkpoint.manifest.last)
+    }
+
+    fn load(&self, operator: &str, shard: Shard) -> Result<Option<SavedState>, StateReadError> {
+        let piece = self.pieces.get(&(operator.to_owned(), shard.0));
+        let (Some(checkpoint), Some(piece)) = (&self.restored, piece) else { return Ok(None) };
+        let bytes = checkpoint.read(piece.at).map_err(|error| StateReadError(error.to_string()))?;
+        Ok(Some(SavedState { after: piece.after, bytes }))
+    }
+
+    fn save(
+        &self,
+        operator: &'static str,
+        shard: Shard,
+        commit: Commit,
+        encode: &mut dyn FnMut() -> Vec<u8>,
+    ) {
+        let began = Instant::now();
+        let bytes = encode();
+        self.metrics.state_saved(began.elapsed());
+        let counts = &self.counts;
+        counts.note_longest(began.elapsed());
+        counts.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        let message = Message::State { operator, shard: shard.0, after: commit, bytes };
+        // There is room for all states of a checkpoint, so this does not wait. A writer that is gone has said why.
+        let _ = self.to_writer.send(message);
+        counts.note_state(commit);
+    }
+}
+
+impl Counts {
+    /// A checkpoint begins with this commit.
+    pub(super) fn begin(&self, first: Commit) {
+        *self.progress() = Progress { first, handed_over: 0 };
+    }
+
+    /// How many states of the checkpoint at hand were handed over.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.progress().handed_over
+    }
+
+    fn note_state(&self, after: Commit) {
+        let mut progress = self.progress();
+        progress.handed_over += u64::from(after >= progress.first);
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_longest(&self, took: Duration) {
+        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = (*longest).max(took);
+    }
+
+    /// The longest time for which a worker encoded one state since this was last asked.
+    pub(super) fn take_longest(&self) -> Duration {
+        std::mem::take(&mut *self.longest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,68 @@
+//! Why a job cannot go on with the state that was kept.
+
+use std::path::PathBuf;
+
+use crate::ingest::checkpoints::CheckpointError;
+use crate::ingest::commit_log::CommitLogError;
+
+/// Why a job cannot go on with the state that was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The directory or the log.
+    #[error(transparent)]
+    Log(#[from] CommitLogError),
+    /// The checkpoints.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// No checkpoint is whole, and the log does not begin with the first commit any more.
+    #[error(
+        "the state in {path} cannot be restored: {problem}, and the commits before are not in the log any more. Bring \
+         the file back from a copy, or begin anew with an empty directory: sources are read again from their start, \
+         and rows that were posted are gone",
+        path = path.display()
+    )]
+    NoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with the checkpoints.
+        problem: String,
+    },
+    /// What is computed has changed, and the states are of what was computed.
+    #[error(
+        "the state in {path} is of another configuration, and the commits that would be computed anew are not in its log \
+         any more ({changes}): change that back, or begin anew with an empty directory, so that sources are read again \
+         from their start; with `state.keep_log = true` from the beginning, any change is possible",
+        path = path.display()
+    )]
+    Changed {
+        /// The directory.
+        path: PathBuf,
+        /// Which keys, as they were and are.
+        changes: String,
+    },
+    /// The log ends before the states.
+    #[error(
+        "the log in {path} ends with commit {found}, and the checkpoint holds states after commit {wanted}: a segment was \
+         replaced or cut; bring it back from a copy, or begin anew with an empty directory",
+        path = path.display()
+    )]
+    LogTooShort {
+        /// The directory.
+        path: PathBuf,
+        /// The last commit in the log.
+        found: String,
+        /// The last one whose states are there.
+        wanted: u64,
+    },
+}
+
+impl RestoreError {
+    /// Whether another command line or configuration would do better.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            RestoreError::Log(error) => error.is_refusal(),
+            RestoreError::Changed { .. } => true,
+            _ => false,
+        }
+    }
+}
