@@ -99,6 +99,8 @@ struct ShardSlot<C: Core> {
     inbox: Vec<C::In>,
     /// The core has the state after this commit already, and has not put out its rows.
     restored: Option<Commit>,
+    /// It has no state, and makes one at that commit of the rows that come again.
+    is_rebuilt: bool,
 }
 
 /// Runs `make(shard)` for each shard of this worker over the commits of `contexts` and `records`.
@@ -107,7 +109,8 @@ struct ShardSlot<C: Core> {
 /// number, and that records are on the worker that owns their shard (nothing is exchanged here).
 /// States are restored from `states` when the dataflow is built, and saved to it after each commit whose
 /// context asks for it. A restored shard ignores the commits that its state has, and puts out the rows that exist at the
-/// last of these.
+/// last of these; one without a state, whose operator is configured otherwise, makes one of the rows that the operators
+/// before it put out there.
 pub fn keyed<'scope, C: Core>(
     contexts: StreamVec<'scope, Time, Arc<CommitContext>>,
     records: StreamVec<'scope, Time, C::In>,
@@ -167,10 +170,17 @@ fn slots<C: Core>(
         let mut core = make();
         let error = |source: StateFault| StateError { operator: name.to_owned(), shard, source };
         let saved = states.load(name, shard).map_err(|unreadable| error(unreadable.into()))?;
-        if let Some(saved) = &saved {
-            core.decode(&saved.bytes).map_err(|undecodable| error(undecodable.into()))?;
+        if let Some(encoded) = saved.as_ref().and_then(|saved| saved.encoded.as_ref()) {
+            core.decode(encoded).map_err(|undecodable| error(undecodable.into()))?;
         }
-        Ok(ShardSlot { shard, core, inbox: Vec::new(), restored: saved.map(|saved| saved.after) })
+        let is_rebuilt = saved.as_ref().is_some_and(|saved| saved.encoded.is_none());
+        Ok(ShardSlot {
+            shard,
+            core,
+            inbox: Vec::new(),
+            restored: saved.map(|saved| saved.after),
+            is_rebuilt,
+        })
     })
     .collect()
 }
@@ -193,14 +203,18 @@ fn commit_all<C: Core>(
     gauge: &Gauge,
 ) {
     let (mut keys, mut bytes, mut ids) = (0, 0, 0);
-    for ShardSlot { core, inbox, restored, .. } in slots {
+    for ShardSlot { core, inbox, restored, is_rebuilt, .. } in slots {
         match *restored {
-            Some(after) if context.commit <= after => {
-                inbox.clear();
-                if context.commit == after {
-                    core.restate(out);
-                    *restored = None;
+            Some(after) if context.commit < after => inbox.clear(),
+            Some(after) if context.commit == after => {
+                match is_rebuilt {
+                    true => {
+                        core.commit(&CommitContext { round: true, ..context.clone() }, inbox, out)
+                    }
+                    false => core.restate(out),
                 }
+                inbox.clear();
+                *restored = None;
             }
             _ => core.commit(context, inbox, out),
         }

@@ -132,8 +132,8 @@ impl LedgerOut {
                 Some(RollupIn::SourceSeen(instrument, sources))
             }
             LedgerOut::NewestBar(instrument, open) => Some(RollupIn::NewestBar(instrument, open)),
-            LedgerOut::Restored(..)
-            | LedgerOut::Gap(_)
+            LedgerOut::Restored(key, candle) => Some(RollupIn::Bar(restored(key, candle))),
+            LedgerOut::Gap(_)
             | LedgerOut::Audit(_)
             | LedgerOut::Counts(_)
             | LedgerOut::Accepted(_) => None,
@@ -152,9 +152,15 @@ impl LedgerOut {
     pub fn bar_change(self) -> Option<Arc<BarChange>> {
         match self {
             LedgerOut::Bar(change) => Some(change),
+            LedgerOut::Restored(key, candle) => Some(restored(key, candle)),
             _ => None,
         }
     }
+}
+
+/// A row that is put out again, as a change: operators that are rebuilt take it, and restored ones ignore it.
+fn restored(key: CandleKey, candle: Arc<Candle>) -> Arc<BarChange> {
+    Arc::new(BarChange { key, before: None, after: Some(candle), cause: None })
 }
 
 impl From<AuditEvent> for LedgerOut {

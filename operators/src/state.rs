@@ -29,8 +29,9 @@ pub trait StateStore: Send + Sync {
 pub struct SavedState {
     /// It is that after this commit.
     pub after: Commit,
-    /// As the operator encoded it.
-    pub bytes: Vec<u8>,
+    /// As the operator encoded it. None: the operator is configured otherwise, and makes its state of the rows that the
+    /// operators before it put out again at this commit.
+    pub encoded: Option<Vec<u8>>,
 }
 
 /// Why a piece of saved state cannot be read, in words.

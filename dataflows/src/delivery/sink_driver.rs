@@ -13,6 +13,7 @@ use super::handler::{
 };
 use super::missing_rows::whole_from;
 use super::status::SinkStatus;
+use crate::failpoints::{SINK_AFTER, SINK_BEFORE, failpoint};
 use node_api::Throttle;
 use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 
@@ -261,7 +262,9 @@ impl SinkDriver {
         let commit = at.commit.unwrap_or_default(); // nothing is delivered before the first commit
         let (view, after) = (self.subscription.view, self.last);
         let batch = DeltaBatch { view, kind, after, commit, at: at.at, part, last, deltas };
+        failpoint(SINK_BEFORE);
         self.retry(|handler| handler.deliver(&batch))?;
+        failpoint(SINK_AFTER);
         self.status.delivered(&batch);
         Ok(())
     }

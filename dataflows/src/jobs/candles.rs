@@ -15,7 +15,7 @@ use timely::dataflow::{Scope, StreamVec};
 use super::operator_set::{LEDGER, OperatorSet};
 use super::plan::{FairSlot, JobContext, JobPlan};
 use super::portfolios::{self, FILLS, QUOTES, VALUATION};
-use super::{JobKind, counting, job_with};
+use super::{JobKind, counting, job_with, saved};
 use crate::ingest::feed;
 use crate::publish::{ViewOutputs, WorkerViews};
 use crate::view_list::{RENAMED, VIEWS};
@@ -30,7 +30,14 @@ pub(super) const JOB: JobKind = JobKind {
     doc: "trades to exact candles of every timeframe, with revisions; indicators, alerts and portfolios on them",
     views: ViewList { views: VIEWS, renamed: RENAMED, elsewhere: job_with },
     operators: &[LEDGER, ROLLUPS, INDICATORS, SIGNALS, FILLS, QUOTES, VALUATION],
-    saved: &[(LEDGER, 1), (ROLLUPS, 1), (INDICATORS, 1), (SIGNALS, 1), (FILLS, 1), (QUOTES, 1)],
+    saved: &[
+        saved(LEDGER, 1, &[]),
+        saved(ROLLUPS, 1, &["job.timeframes"]),
+        saved(INDICATORS, 1, &["job.timeframes", "job.indicators"]),
+        saved(SIGNALS, 1, &["job.timeframes", "job.indicators", "rule"]),
+        saved(FILLS, 1, &[]),
+        saved(QUOTES, 1, &[]),
+    ],
     computes_on_bars: true,
     build,
 };
@@ -104,7 +111,10 @@ fn publish_valuation<'scope>(valuation: ValuationStreams<'scope>, views: &mut Vi
 
 /// The numbers of a bar that rules refer to, of those that changed.
 fn values_for_signals(out: IndicatorOut, watched: &[(SeriesId, usize)]) -> Vec<SignalIn> {
-    let Some(change) = out.changed().filter(|_| !watched.is_empty()) else { return Vec::new() };
+    if watched.is_empty() {
+        return Vec::new();
+    }
+    let change = out.changed();
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let values = watched.iter().filter_map(|(series, slot)| {
         let (_, after) = change.of(*slot)?;
@@ -116,7 +126,10 @@ fn values_for_signals(out: IndicatorOut, watched: &[(SeriesId, usize)]) -> Vec<S
 
 /// The numbers of a bar that may be fair values, of those that changed.
 fn numbers_for_portfolios(out: IndicatorOut, fair: &[FairSlot]) -> Vec<IndicatorChange> {
-    let Some(change) = out.changed().filter(|_| !fair.is_empty()) else { return Vec::new() };
+    if fair.is_empty() {
+        return Vec::new();
+    }
+    let change = out.changed();
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let numbers = fair.iter().filter_map(|((indicator, output), slot)| {
         let (indicator, output) = (*indicator, *output);

@@ -31,12 +31,31 @@ pub struct JobKind {
     pub views: ViewList,
     /// Its operators, by the names under which they report what they hold, and save state if they do.
     pub operators: &'static [&'static str],
-    /// Those that save state, each with the version of its form: a number that goes up with every change of what an
-    /// operator encodes.
-    pub saved: &'static [(&'static str, u32)],
+    /// Those that save state.
+    pub saved: &'static [SavedOperator],
     /// Whether it computes indicators, rules and portfolios. If not, a configuration must not name any.
     pub computes_on_bars: bool,
     build: BuildJob,
+}
+
+/// An operator that saves state.
+#[derive(Debug)]
+pub struct SavedOperator {
+    /// Its name.
+    pub name: &'static str,
+    /// The version of the form: a number that goes up with every change of what it encodes.
+    pub version: u32,
+    /// The keys of the configuration whose change makes its states useless. It then makes them anew of what the operators
+    /// before it have. Of other keys that states depend on, a change cannot be made up for.
+    pub rebuilt_by: &'static [&'static str],
+}
+
+const fn saved(
+    name: &'static str,
+    version: u32,
+    rebuilt_by: &'static [&'static str],
+) -> SavedOperator {
+    SavedOperator { name, version, rebuilt_by }
 }
 
 /// Builds a worker's part of a job's dataflow.

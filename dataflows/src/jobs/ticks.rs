@@ -10,7 +10,7 @@ use timely::dataflow::operators::vec::Map;
 
 use super::operator_set::{LEDGER, OperatorSet};
 use super::plan::{JobContext, JobPlan};
-use super::{JobKind, counting, job_with};
+use super::{JobKind, counting, job_with, saved};
 use crate::ingest::feed;
 use crate::publish::WorkerViews;
 use crate::view_list::{RENAMED, select};
@@ -37,7 +37,7 @@ pub(super) const JOB: JobKind = JobKind {
         elsewhere: job_with,
     },
     operators: &[LEDGER],
-    saved: &[(LEDGER, 1)],
+    saved: &[saved(LEDGER, 1, &[])],
     computes_on_bars: false,
     build,
 };

@@ -14,6 +14,7 @@ use operators::StateStore;
 use super::{Job, RunError, RunOptions, is_pipe};
 use crate::clock::ClockHistory;
 use crate::config::{Config, ConfiguredSource, StateConfig};
+use crate::failpoints::{RESTORE_END, failpoint};
 use crate::ingest::checkpoints::{
     self, Checkpoint, CheckpointKeeper, CheckpointPlan, CheckpointStatus, Found, Manifest,
 };
@@ -32,6 +33,8 @@ pub use error::RestoreError;
 pub(super) struct JobState {
     dir: StateDir,
     checkpoint: Option<Checkpoint>,
+    /// The operators whose states in it are not taken, and made anew.
+    rebuilt: Vec<&'static str>,
     /// The number of the next checkpoint.
     next: u64,
     every: Option<Duration>,
@@ -64,11 +67,16 @@ pub(super) fn open(
     }
     let dir = StateDir::open(&state.dir)?;
     let Found { checkpoint, passed_over, next } = checkpoints::newest(dir.path())?;
-    let checkpoint = usable(config, state, &dir, checkpoint, &passed_over)?;
+    let usable = usable(config, state, &dir, checkpoint, &passed_over)?;
+    let (checkpoint, rebuilt) = usable.unzip();
+    let rebuilt = rebuilt.unwrap_or_default();
     let every =
         state.checkpoint_every.map(|every| Duration::from_nanos(every.as_nanos().unsigned_abs()));
-    Ok(Some(JobState { dir, checkpoint, next, every, keep_log: state.keep_log }))
+    Ok(Some(JobState { dir, checkpoint, rebuilt, next, every, keep_log: state.keep_log }))
 }
+
+/// A checkpoint, and the operators whose states in it are not taken.
+type Usable = (Checkpoint, Vec<&'static str>);
 
 /// The checkpoint, if the job can go on from it; none if it has to read the whole log, and can.
 fn usable(
@@ -77,7 +85,7 @@ fn usable(
     dir: &StateDir,
     checkpoint: Option<Checkpoint>,
     passed_over: &[checkpoints::CheckpointError],
-) -> Result<Option<Checkpoint>, RestoreError> {
+) -> Result<Option<Usable>, RestoreError> {
     let path = || state.dir.clone();
     let is_whole = dir.first_segment()?.is_none_or(|first| first == 1);
     let Some(checkpoint) = checkpoint else {
@@ -94,26 +102,54 @@ fn usable(
     for why in passed_over {
         tracing::warn!("{why}: an earlier checkpoint is taken, and more of the log is read");
     }
-    let mut changes = changes::changes(&checkpoint.manifest.config, &config.toml);
-    let known = config.job.kind.saved.iter();
-    changes.extend(known.filter_map(|(name, version)| {
-        let saved = checkpoint.manifest.operators.iter().find(|(saved, _)| saved == name);
-        match saved {
-            Some((_, saved)) if saved == version => None,
-            Some((_, saved)) => Some(format!(
-                "states of `{name}` are of version {saved}, and this program reads version {version}"
-            )),
-            None => Some(format!("there are no states of `{name}`")),
+    match rebuilt(config, &checkpoint.manifest) {
+        Ok(rebuilt) => {
+            if !rebuilt.is_empty() {
+                tracing::info!("{} are computed anew from what is kept", rebuilt.join(", "));
+            }
+            Ok(Some((checkpoint, rebuilt)))
         }
-    }));
-    match changes.is_empty() {
-        true => Ok(Some(checkpoint)),
-        false if is_whole => {
-            tracing::info!("{}: the whole log is read and computed anew", changes.join("; "));
+        Err(changes) if is_whole => {
+            tracing::info!("{changes}: the whole log is read and computed anew");
             Ok(None)
         }
-        false => Err(RestoreError::Changed { path: path(), changes: changes.join("; ") }),
+        Err(changes) => Err(RestoreError::Changed { path: path(), changes }),
     }
+}
+
+/// The operators that have to make their states anew, since what they compute has changed. The error says what has
+/// changed that nobody can make up for.
+fn rebuilt(config: &Config, saved: &Manifest) -> Result<Vec<&'static str>, String> {
+    let changes = changes::changes(&saved.config, &config.toml);
+    let operators = config.job.kind.saved;
+    let has_other_base =
+        changes::base_timeframe(&saved.config) != config.job.timeframes().first().copied();
+    let mut lost = Vec::new();
+    for change in &changes {
+        let is_made_up = operators.iter().any(|own| own.rebuilt_by.contains(&change.key));
+        if !is_made_up || (change.key == "job.timeframes" && has_other_base) {
+            lost.push(change.text.clone());
+        }
+    }
+    let mut rebuilt = Vec::new();
+    for own in operators {
+        let version = saved.operators.iter().find(|(name, _)| *name == own.name);
+        let is_known = version.is_some_and(|(_, version)| *version == own.version);
+        let is_changed = changes.iter().any(|change| own.rebuilt_by.contains(&change.key));
+        if is_known && !is_changed {
+            continue;
+        }
+        if own.rebuilt_by.is_empty() {
+            let found =
+                version.map_or_else(|| "none".to_owned(), |(_, version)| version.to_string());
+            let (name, known) = (own.name, own.version);
+            lost.push(format!(
+                "states of `{name}` are of version {found}, and this program reads {known}"
+            ));
+        }
+        rebuilt.push(own.name);
+    }
+    if lost.is_empty() { Ok(rebuilt) } else { Err(lost.join("; ")) }
 }
 
 impl JobState {
@@ -132,7 +168,7 @@ impl JobState {
         (board, status): (&Arc<Board>, LogStatus),
         metrics: &Metrics,
     ) -> Result<(Restoring, Arc<dyn StateStore>), RunError> {
-        let JobState { dir, checkpoint, next, every, keep_log } = self;
+        let JobState { dir, checkpoint, rebuilt, next, every, keep_log } = self;
         let manifest = checkpoint.as_ref().map(|checkpoint| checkpoint.manifest.clone());
         let logs = checkpoint.iter().flat_map(Checkpoint::logs);
         let logs = logs.map(|log| log.map(|(view, pieces, rows)| (view.to_owned(), pieces, rows)));
@@ -141,7 +177,8 @@ impl JobState {
             folder: dir.path().to_owned(),
             every,
             keep_log,
-            operators: config.job.kind.saved,
+            operators: config.job.kind.saved.iter().map(|own| (own.name, own.version)).collect(),
+            rebuilt,
             generation,
             config: Arc::from(&*config.toml),
             next,
@@ -247,6 +284,7 @@ fn read(
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }
+    failpoint(RESTORE_END);
     job.health.restoring(None);
     let last = history.as_ref().and_then(ClockHistory::last).map(|last| last.commit);
     if let Some(manifest) = &state.manifest

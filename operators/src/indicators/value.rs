@@ -121,11 +121,13 @@ impl NumbersChange {
 }
 
 impl IndicatorOut {
-    /// The change, if it is one.
-    pub fn changed(self) -> Option<NumbersChange> {
+    /// The change. That of numbers which are emitted again is for operators that are rebuilt; restored ones ignore it.
+    pub fn changed(self) -> NumbersChange {
         match self {
-            IndicatorOut::Changed(change) => Some(change),
-            IndicatorOut::Restored(..) => None,
+            IndicatorOut::Changed(change) => change,
+            IndicatorOut::Restored(key, numbers) => {
+                NumbersChange { key, before: None, after: Some(numbers) }
+            }
         }
     }
 }

@@ -233,7 +233,7 @@ impl StateStore for States {
         commit: Commit,
         encode: &mut dyn FnMut() -> Vec<u8>,
     ) {
-        let saved = SavedState { after: commit, bytes: encode() };
+        let saved = SavedState { after: commit, encoded: Some(encode()) };
         let known = self.saved.lock().unwrap().insert((operator.to_owned(), shard), saved);
         assert!(known.is_none(), "{operator} saved shard {} twice", shard.0);
     }

@@ -10,6 +10,6 @@ mod lives;
 mod lost;
 mod packed;
 mod secured;
-mod server;
+pub(crate) mod server;
 mod sinks;
 mod streams;

@@ -1,5 +1,7 @@
 //! A job with `state.dir` that is killed, and goes on: nothing that was told is lost, and nothing counts twice.
 
+mod chaos;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -537,8 +539,29 @@ fn a_damaged_checkpoint_is_passed_over_or_refused() {
     ran.failed(1, &["cannot be restored", name, "is damaged", "from a copy"]);
 }
 
+/// A rule, which raises alerts.
+const RULE: &str = "[[rule]]\nname = \"high\"\nsettle = \"at_once\"\nthreshold = { series = \"close\", above = 110.0 }\n";
+
 #[test]
-fn another_configuration_is_computed_from_a_whole_log_or_refused_with_the_difference() {
+fn another_configuration_is_computed_from_states_or_the_log_or_refused_with_the_difference() {
+    let fresh = tempfile::tempdir().unwrap();
+    // Two timeframes for one, another indicator, and a rule.
+    let other = |config: &str| {
+        let config = config.replace("\"1m\"]", "\"5m\", \"15s\"]").replace("sma3", "ema4");
+        config.replace("[[source]]", &format!("{RULE}[[source]]"))
+    };
+    job(fresh.path(), &other(JOB));
+    let (anew, fresh_address) = start(fresh.path(), 3, &[]);
+    posted(fresh_address, &(row("trade", 1) + &row("fill", 1)));
+    wait_for_records(fresh_address, 3_002);
+    let values_and_alerts = |address| {
+        let mut values = values(address);
+        values.push(("alerts", rows(address, "alerts")));
+        values
+    };
+    let wanted = values_and_alerts(fresh_address);
+    assert!(wanted.iter().all(|(_, rows)| !rows.is_empty()), "{wanted:?}");
+
     for keep_log in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
@@ -550,27 +573,42 @@ fn another_configuration_is_computed_from_a_whole_log_or_refused_with_the_differ
         wait_for_checkpoint(folder);
         kill(run);
         assert_eq!(folder.join("state/log-00000001.twrec").exists(), keep_log);
-        // What states do not depend on may change.
+        // States do not depend on this.
         let late = config.replace("[job]\n", "[job]\nreject_after = \"2h\"\n");
         fs::write(folder.join("job.toml"), late).unwrap();
         let (mut run, _) = start(folder, 1, &[]);
         run.wait_for("from checkpoint");
         end(run);
-        let other = config.replace("\"1m\"]", "\"1m\", \"5m\"]");
-        fs::write(folder.join("job.toml"), &other).unwrap();
-        let told = "`job.timeframes` was [\"1s\", \"1m\"], and is [\"1s\", \"1m\", \"5m\"]";
-        if !keep_log {
+        fs::write(folder.join("job.toml"), other(&config)).unwrap();
+        for workers in [3, 1] {
+            let (mut run, address) = start(folder, workers, &[]);
+            if workers == 3 {
+                run.wait_for("rollups, indicators, signals are computed anew from what is kept");
+            }
+            run.wait_for("from checkpoint");
+            wait_until_ready(address);
+            assert_same(&values_and_alerts(address), &wanted);
+            end(run);
+        }
+        // Nothing that is kept says what smaller bars are.
+        let timeframes = "[\"1s\", \"5m\", \"15s\"]";
+        let config = other(&config).replace(timeframes, "[\"5s\", \"10s\"]");
+        fs::write(folder.join("job.toml"), config).unwrap();
+        let told = "`job.timeframes` was [\"1s\", \"5m\", \"15s\"], and is [\"5s\", \"10s\"]";
+        if keep_log {
+            let (mut run, address) = start(folder, 1, &[]);
+            run.wait_for("the whole log is read and computed anew");
+            wait_until_ready(address);
+            let answer =
+                get(address, "/v1/views/candles?timeframe=5s&symbol=x:A&limit=1000").json();
+            assert_eq!(answer["rows"].as_array().unwrap().len(), 120, "{answer}");
+            end(run);
+        } else {
             let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
             ran.failed(2, &[told, "change that back", "state.keep_log"]);
-            continue;
         }
-        let (mut run, address) = start(folder, 3, &[]);
-        run.wait_for("the whole log is read and computed anew");
-        wait_until_ready(address);
-        let answer = get(address, "/v1/views/candles?timeframe=5m&symbol=x:A&limit=100").json();
-        assert_eq!(answer["rows"].as_array().unwrap().len(), 2, "{answer}");
-        end(run);
     }
+    end(anew);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{Extent, Manifest};
 use super::{CheckpointError, io};
+use crate::failpoints::{CHECKPOINT_AFTER, CHECKPOINT_BEFORE, failpoint};
 
 const MAGIC: &[u8; 6] = b"TWCKPT";
 /// The version of the form of the file.
@@ -84,10 +85,12 @@ impl CheckpointFile {
         self.write(&crc32fast::hash(&head).to_le_bytes())?;
         self.file.flush().map_err(io("write", &self.unfinished))?;
         self.file.get_ref().sync_all().map_err(io("make durable", &self.unfinished))?;
+        failpoint(CHECKPOINT_BEFORE);
         fs::rename(&self.unfinished, &path).map_err(io("rename", &self.unfinished))?;
         self.is_finished = true;
         let folder = File::open(&self.folder).and_then(|folder| folder.sync_all());
         folder.map_err(io("make durable", &self.folder))?;
+        failpoint(CHECKPOINT_AFTER);
         Ok(self.bytes)
     }
 

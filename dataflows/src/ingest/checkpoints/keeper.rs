@@ -39,7 +39,9 @@ pub struct CheckpointPlan {
     /// Whether segments of the log stay although no checkpoint needs them.
     pub keep_log: bool,
     /// The operators that save states, with the versions of their form.
-    pub operators: &'static [(&'static str, u32)],
+    pub operators: Vec<(&'static str, u32)>,
+    /// Those of them whose states in the restored checkpoint are not taken, and made anew.
+    pub rebuilt: Vec<&'static str>,
     /// The start of the job.
     pub generation: Generation,
     /// The configuration as TOML.
@@ -90,13 +92,13 @@ impl CheckpointKeeper {
         let (to_writer, messages) = sync_channel(room);
         let restored = restored.map(Arc::new);
         let previous = restored.as_ref().map(|checkpoint| checkpoint.manifest.clone());
-        let states = CheckpointStates::new(restored, to_writer.clone(), metrics);
+        let states = CheckpointStates::new(restored, &plan.rebuilt, to_writer.clone(), metrics);
         let status = CheckpointStatus::default();
         status.lock().newest =
             previous.as_ref().map(|manifest| (manifest.number, manifest.start.commit));
         let writer = Writer {
             folder: plan.folder.clone(),
-            operators: plan.operators,
+            operators: plan.operators.clone(),
             keep_log: plan.keep_log,
             board: Arc::clone(board),
             counts: Arc::clone(&states.counts),

@@ -12,6 +12,7 @@ use operators::{SavedState, StateReadError, StateStore};
 use super::checkpoint::Checkpoint;
 use super::manifest::StatePiece;
 use super::writer::Message;
+use crate::failpoints::{RESTORE_STATE, failpoint};
 use crate::telemetry::Metrics;
 
 /// Takes the states of operators to the thread that writes them, and gives those of a checkpoint.
@@ -19,6 +20,8 @@ pub struct CheckpointStates {
     restored: Option<Arc<Checkpoint>>,
     /// The pieces of the restored checkpoint, by operator and shard.
     pieces: HashMap<(String, u8), StatePiece>,
+    /// The operators whose states are made anew.
+    rebuilt: Vec<&'static str>,
     to_writer: SyncSender<Message>,
     metrics: Metrics,
     pub(super) counts: Arc<Counts>,
@@ -46,6 +49,7 @@ struct Progress {
 impl CheckpointStates {
     pub(super) fn new(
         restored: Option<Arc<Checkpoint>>,
+        rebuilt: &[&'static str],
         to_writer: SyncSender<Message>,
         metrics: Metrics,
     ) -> CheckpointStates {
@@ -67,7 +71,13 @@ impl CheckpointStates {
             shard_bytes: Mutex::new(shard_bytes),
             longest: Mutex::default(),
         });
-        CheckpointStates { restored, pieces, to_writer, metrics, counts }
+        let rebuilt = rebuilt.to_vec();
+        CheckpointStates { restored, pieces, rebuilt, to_writer, metrics, counts }
+    }
+
+    fn first_operator(&self) -> &str {
+        let operators = self.restored.iter().flat_map(|restored| &restored.manifest.operators);
+        operators.map(|(name, _)| &**name).next().unwrap_or_default()
     }
 
     /// The bytes that wait to be written, for a memory budget.
@@ -82,10 +92,18 @@ impl StateStore for CheckpointStates {
     }
 
     fn load(&self, operator: &str, shard: Shard) -> Result<Option<SavedState>, StateReadError> {
-        let piece = self.pieces.get(&(operator.to_owned(), shard.0));
+        failpoint(RESTORE_STATE);
+        // All operators of a shard are saved after the same commit.
+        let is_rebuilt = self.rebuilt.contains(&operator);
+        let of = if is_rebuilt { self.first_operator() } else { operator };
+        let piece = self.pieces.get(&(of.to_owned(), shard.0));
         let (Some(checkpoint), Some(piece)) = (&self.restored, piece) else { return Ok(None) };
-        let bytes = checkpoint.read(piece.at).map_err(|error| StateReadError(error.to_string()))?;
-        Ok(Some(SavedState { after: piece.after, bytes }))
+        let encoded = match is_rebuilt {
+            true => None,
+            false => Some(checkpoint.read(piece.at)),
+        };
+        let encoded = encoded.transpose().map_err(|error| StateReadError(error.to_string()))?;
+        Ok(Some(SavedState { after: piece.after, encoded }))
     }
 
     fn save(

@@ -37,7 +37,8 @@ fn plan(folder: &Path, next: u64) -> CheckpointPlan {
         folder: folder.to_owned(),
         every: None,
         keep_log: false,
-        operators: OPERATORS,
+        operators: OPERATORS.to_vec(),
+        rebuilt: Vec::new(),
         generation: Generation(3),
         config: Arc::from("config"),
         next,
@@ -125,8 +126,9 @@ fn assert_states(checkpoint: Checkpoint, first: u64) {
     let mut afters = Vec::new();
     for (operator, _) in OPERATORS {
         for shard in 0..=u8::MAX {
-            let SavedState { after, bytes } = states.load(operator, Shard(shard)).unwrap().unwrap();
-            assert_eq!(bytes, state(operator, shard, after.0), "{operator} {shard}");
+            let SavedState { after, encoded } =
+                states.load(operator, Shard(shard)).unwrap().unwrap();
+            assert_eq!(encoded, Some(state(operator, shard, after.0)), "{operator} {shard}");
             assert!(after >= Commit(first) && after <= last);
             afters.push(after);
         }

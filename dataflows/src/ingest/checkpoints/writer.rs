@@ -15,6 +15,10 @@ use super::file::{CheckpointFile, numbers, path_of, read_manifest};
 use super::manifest::{LogPiece, Manifest, ReplayStart, SavedLog, StatePiece};
 use super::states::Counts;
 use super::{CheckpointError, io};
+use crate::failpoints::{
+    CHECKPOINT_BEGIN, CHECKPOINT_LOGS, CHECKPOINT_MANIFEST, CHECKPOINT_PRUNE, CHECKPOINT_STATE,
+    failpoint,
+};
 use crate::ingest::commit_log;
 use crate::publish::Board;
 
@@ -102,7 +106,7 @@ impl CheckpointStatus {
 /// Writes checkpoints until its channel ends.
 pub(super) struct Writer {
     pub(super) folder: PathBuf,
-    pub(super) operators: &'static [(&'static str, u32)],
+    pub(super) operators: Vec<(&'static str, u32)>,
     /// Whether segments of the log stay although no checkpoint needs them.
     pub(super) keep_log: bool,
     pub(super) board: Arc<Board>,
@@ -164,6 +168,7 @@ impl Writer {
 
     fn begin(&self, number: u64, first: Commit) -> Result<Attempt, CheckpointError> {
         let file = CheckpointFile::create(&self.folder, number)?;
+        failpoint(CHECKPOINT_BEGIN);
         Ok(Attempt {
             file,
             number,
@@ -182,6 +187,7 @@ impl Writer {
         after: Commit,
         bytes: &[u8],
     ) -> Result<(), CheckpointError> {
+        failpoint(CHECKPOINT_STATE);
         let Some(place) = self.operators.iter().position(|(name, _)| *name == operator) else {
             unreachable!("`{operator}` saves states and is not in the list of its job");
         };
@@ -205,6 +211,7 @@ impl Writer {
 
     fn finish(&mut self, mut attempt: Attempt, finish: Finish) -> Result<(), CheckpointError> {
         let Finish { generation, config, start, last, log, began } = finish;
+        failpoint(CHECKPOINT_LOGS);
         let logs = self.logs(&mut attempt, last)?;
         for file in log {
             file.sync_data().map_err(io("make the log durable in", &self.folder))?;
@@ -222,6 +229,7 @@ impl Writer {
             states,
             logs,
         };
+        failpoint(CHECKPOINT_MANIFEST);
         let bytes = file.finish(&manifest)?;
         self.written = written;
         {
@@ -305,6 +313,7 @@ impl Writer {
             .collect();
         for number in numbers.into_iter().filter(|number| !kept.contains(number)) {
             let path = path_of(&self.folder, number);
+            failpoint(CHECKPOINT_PRUNE);
             fs::remove_file(&path).map_err(io("remove", &path))?;
         }
         if let (KEPT, Some(oldest), false) = (manifests.len(), manifests.last(), self.keep_log) {

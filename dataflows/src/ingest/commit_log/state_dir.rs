@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use market::{Generation, Registries};
 
 use super::{CommitLogError, io as failed};
+use crate::failpoints::{SEGMENT_AFTER, SEGMENT_BEFORE, failpoint};
 use crate::ingest::recording::Recording;
 
 const LOCK: &str = "lock";
@@ -90,9 +91,11 @@ impl StateDir {
         let mut file = File::create(&unfinished).map_err(failed("create", &unfinished))?;
         write(&mut file, &path)?;
         file.sync_all().map_err(failed("make durable", &unfinished))?;
+        failpoint(SEGMENT_BEFORE);
         fs::rename(&unfinished, &path).map_err(failed("rename", &unfinished))?;
         let folder = File::open(&self.path).and_then(|folder| folder.sync_all());
         folder.map_err(failed("make durable", &self.path))?;
+        failpoint(SEGMENT_AFTER);
         Ok((file, path, number))
     }
 }

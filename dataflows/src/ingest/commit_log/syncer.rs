@@ -7,6 +7,8 @@ use std::thread::{self, JoinHandle};
 
 use market::Commit;
 
+use crate::failpoints::{LOG_DURABLE, failpoint};
+
 /// Called, on the thread that makes it so, with the commit up to which all are durable. Must not block.
 pub type OnDurable = Box<dyn Fn(Commit) + Send + Sync>;
 
@@ -84,6 +86,7 @@ impl Shared {
         while let Some(commit) = self.next() {
             match sync() {
                 Ok(()) => {
+                    failpoint(LOG_DURABLE);
                     self.lock().durable = Some(commit);
                     on_durable(commit);
                 }

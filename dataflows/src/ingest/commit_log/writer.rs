@@ -11,6 +11,7 @@ use market::{Catalog, InstrumentId, SharedRegistries};
 
 use super::syncer::Syncer;
 use super::{CommitLogError, LogStatus, OnDurable, StateDir, io as failed};
+use crate::failpoints::{LOG_AFTER, LOG_BEFORE, LOG_HALF, failpoint, is_due};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
@@ -193,8 +194,14 @@ impl CommitLog {
     }
 
     fn try_append(&mut self) -> io::Result<()> {
+        failpoint(LOG_BEFORE);
         self.file.seek(SeekFrom::Start(self.bytes))?;
+        if is_due(LOG_HALF) {
+            self.file.write_all(&self.frames[..self.frames.len() / 2])?;
+            std::process::abort();
+        }
         self.file.write_all(&self.frames)?;
+        failpoint(LOG_AFTER);
         self.bytes += self.frames.len() as u64;
         Ok(())
     }

@@ -8,6 +8,7 @@ use node_api::Throttle;
 use super::recorded::name;
 use super::{NameTables, SequencerError};
 use crate::clock::ClockHistory;
+use crate::failpoints::{RESTORE_LOG, failpoint};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
@@ -65,6 +66,7 @@ impl LogReplay<'_> {
                         for id in &closed.id_texts {
                             let _ = self.tables.catalog.ids.keep(id); // as in a recording
                         }
+                        failpoint(RESTORE_LOG);
                         dispatcher.dispatch(closed)?;
                         (self.read)((before + segment.extent().0, total));
                     }

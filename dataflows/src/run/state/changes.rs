@@ -1,5 +1,6 @@
 //! Which changes of a configuration make states of operators useless.
 
+use market::Timeframe;
 use toml::{Table, Value};
 
 /// What states depend on. All else may change: it holds for what comes.
@@ -23,16 +24,33 @@ const DEPENDS_ON: [&str; 14] = [
 /// The longest value that is shown.
 const SHOWN_CHARS: usize = 60;
 
-/// What has changed between two configurations (as TOML, with what was filled in) of what states depend on: each key as
-/// it was and as it is.
-pub(super) fn changes(before: &str, now: &str) -> Vec<String> {
+/// A change of what states depend on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// One of [`DEPENDS_ON`].
+    pub(super) key: &'static str,
+    /// Where it is, what was there and what is.
+    pub(super) text: String,
+}
+
+/// What has changed between two configurations (as TOML, with what was filled in) of what states depend on.
+pub(super) fn changes(before: &str, now: &str) -> Vec<Change> {
     let parse = |text: &str| text.parse::<Table>().unwrap_or_default();
     let (before, now) = (parse(before), parse(now));
     let mut changes = Vec::new();
     for path in DEPENDS_ON {
-        compare(path, find(&before, path), find(&now, path), &mut changes);
+        let mut texts = Vec::new();
+        compare(path, find(&before, path), find(&now, path), &mut texts);
+        changes.extend(texts.into_iter().map(|text| Change { key: path, text }));
     }
     changes
+}
+
+/// The smallest timeframe of a configuration, of whose bars all others are made.
+pub(super) fn base_timeframe(config: &str) -> Option<Timeframe> {
+    let config = config.parse::<Table>().ok()?;
+    let timeframes = find(&config, "job.timeframes")?.as_array()?.iter();
+    timeframes.filter_map(|text| text.as_str()?.parse::<Timeframe>().ok()).min()
 }
 
 fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
@@ -86,8 +104,11 @@ mod tests {
         assert!(changes(before, before).is_empty());
         assert!(changes(before, &before.replace("workers = 1", "workers = 3")).is_empty());
         let other = before.replace("\"1m\"]", "\"1m\", \"1h\"]").replace("above = 1", "below = 2");
+        let texts = |changes: Vec<Change>| -> Vec<String> {
+            changes.into_iter().map(|change| change.text).collect()
+        };
         assert_eq!(
-            changes(before, &other),
+            texts(changes(before, &other)),
             [
                 "`job.timeframes` was [\"1m\"], and is [\"1m\", \"1h\"]",
                 "`rule[0].above` was 1, and is absent",
@@ -96,5 +117,7 @@ mod tests {
         );
         let more = format!("{before}[[rule]]\nname = \"b\"\n");
         assert_eq!(changes(before, &more).len(), 1);
+        assert_eq!(changes(before, &more)[0].key, "rule");
+        assert_eq!(base_timeframe(&other), "1m".parse().ok());
     }
 }

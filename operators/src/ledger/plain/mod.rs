@@ -161,6 +161,9 @@ impl InstrumentLedger for PlainInstrumentState {
     }
 
     fn restate(&self, base: Timeframe, out: &mut Vec<LedgerOut>) {
+        // For roll-ups that are rebuilt.
+        out.push(LedgerOut::SourceSeen(self.instrument, self.clock.sources()));
+        out.push(LedgerOut::NewestBar(self.instrument, self.newest_open));
         for (open_time, bar) in self.bars.iter() {
             if let Some(candle) = bar.history.shown() {
                 let key = CandleKey { instrument: self.instrument, timeframe: base, open_time };

@@ -145,6 +145,18 @@ impl Going {
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
+    /// The address, if it serves.
+    pub(crate) fn address_if_known(&self) -> Option<SocketAddr> {
+        let output = self.stderr_text();
+        let (_, rest) = output.split_once("serving http://")?;
+        rest.split_once('/')?.0.parse().ok()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

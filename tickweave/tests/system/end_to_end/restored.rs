@@ -44,7 +44,7 @@ impl StateStore for InMemory {
         commit: Commit,
         encode: &mut dyn FnMut() -> Vec<u8>,
     ) {
-        let saved = SavedState { after: commit, bytes: encode() };
+        let saved = SavedState { after: commit, encoded: Some(encode()) };
         self.saved.lock().unwrap().insert((operator.to_owned(), shard.0), saved);
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::end_to_end::binary::poll;
 
 /// A server that runs. It ends with the test.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     port: u16,
     child: Child,
@@ -19,7 +19,7 @@ pub(super) struct Server {
 }
 
 /// Whether `redis-server` is here; if not, says that `test` is skipped, unless services are said to be needed.
-pub(super) fn is_here(test: &str) -> bool {
+pub(crate) fn is_here(test: &str) -> bool {
     let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
     let is_here = found.is_ok_and(|status| status.success());
     if !is_here {
@@ -34,7 +34,7 @@ pub(super) fn is_here(test: &str) -> bool {
 
 impl Server {
     /// That keeps every write.
-    pub(super) fn durable() -> Server {
+    pub(crate) fn durable() -> Server {
         Server::new(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
@@ -78,12 +78,12 @@ impl Server {
         Server { folder, port, child, options }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// A connection, as soon as it serves.
-    pub(super) fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         let client = Client::open(self.url()).unwrap();
         let greeted = || {
             let mut connection = client.get_connection().ok()?;
