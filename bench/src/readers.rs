@@ -1,234 +1,328 @@
-//! What the demo takes in while clients read as much as they can, beside what it takes alone, by turns in one run.
+//! What a job takes in, and how soon it shows it, while clients read as much as they can, beside the same job alone, by
+//! turns in one run.
 //!
-//! The demo is a process of its own. Its load is paced, so what is measured is whether it keeps up.
+//! The load is open: what is due comes when it is due. The clients are a process of its own, of the lowest priority.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use dataflows::jobs::JOBS;
+use tickweave::node::Node;
 
 use super::client::Client;
 use super::clocks::quantile;
+use super::crowd::Counts;
+use super::fan_out::allow_files;
+use super::live::{Probe, Schedule, engine, follow, start_node};
 use super::{Asked, Figures, Measurement};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "readers",
-    doc: "ticks that a demo takes in, and how soon it says that it lives, while 100 clients scan its log of trades and 300 follow it \
-          without reading, beside the demo alone; takes 45 s and twice `--seconds` and 10 s per repeat",
+    doc: "ticks that a job takes in at 20,000/s, and how soon it shows them, while `--sockets` clients follow it and as many \
+          read many rows at once, beside the job alone; takes a minute, and twice `--seconds` and 15 s per repeat",
     by_default: false,
     run: measure,
 };
 
-/// Ticks a second of the demo.
+/// Ticks a second.
 const RATE: u32 = 20_000;
-/// In this time the log of trades fills.
-const WARM_UP: Duration = Duration::from_secs(45);
+/// Of so many one is a probe.
+const TICKS_PER_PROBE: u64 = 100;
+/// No run is longer.
+const LENGTH: Duration = Duration::from_secs(3_600);
+/// So many rows are there before anything is counted.
+const ROWS: u64 = 1_000_000;
+/// They are waited for so long.
+const FILLED_WITHIN: Duration = Duration::from_secs(180);
+/// The log of trades has room for a million. What comes later than this is refused.
+const CONFIG: &str = "reject_after = \"5s\"\n[limits]\ntrade_log_bytes = 1073741824\n";
 /// After clients have come or gone, this much is not counted.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Clients that read all trades for one that is not there.
-const SCANS: usize = 100;
-/// Clients that follow and do not read.
-const SILENT: usize = 300;
-const SCAN: &str = "/v1/views/trades?id=nosuch&limit=10000";
-const FOLLOW: &str =
-    "GET /stream?view=candles,indicators,trades HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Two things are asked for this often.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long commits took is looked at this often: about as long as that of each is kept.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// With readers, at least this share of the ticks alone is taken, and at most so many times its p99.
+const BOUNDS: (f64, f64) = (0.9, 2.0);
 
-/// A demo that runs until this is dropped.
-struct Demo {
+/// The clients, as a process.
+struct Crowd {
     process: Child,
-    address: SocketAddr,
+    asking: Option<ChildStdin>,
+    telling: BufReader<ChildStdout>,
 }
 
-/// Clients that read until they are stopped.
-struct Readers {
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<()>>,
-    _silent: Vec<TcpStream>,
+/// A thread of this process that looks on until it is ended.
+struct Watch<T> {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<T>>,
 }
 
-/// What was seen in a time.
+/// What was seen in all times of a kind.
 #[derive(Default)]
 struct Seen {
-    ticks: f64,
+    /// From when to when, since the load began.
+    times: Vec<(Duration, Duration)>,
+    ticks: u64,
+    late: u64,
     seconds: f64,
-    /// How long answers took, in ms.
+    /// The p99 from a tick to its views, of the newest thousand commits, in ms.
+    views: Vec<f64>,
+    /// How long from when a probe was due until a subscriber had it, and how long answers took, in ms.
+    probes: Vec<f64>,
     live: Vec<f64>,
     point: Vec<f64>,
     /// Point reads that were answered with something else than rows.
     refused: u64,
 }
 
+/// Two answers, and when they were asked for.
+struct Polled {
+    at: Duration,
+    live_ms: f64,
+    point_ms: f64,
+    is_refused: bool,
+}
+
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
-    let demo = Demo::start()?;
+    allow_files(2 * asked.sockets)?;
     let length = Duration::from_secs(asked.seconds.max(1).into());
-    thread::sleep(WARM_UP);
-    let (mut alone, mut beside) = (Seen::default(), Seen::default());
-    let mut scans = 0;
+    let schedule = Schedule::disordered(RATE, TICKS_PER_PROBE, LENGTH, asked.seed);
+    let (config, source) = engine(&schedule, CONFIG)?;
+    let node = start_node(config, source)?;
+    let address = node.address();
+    let of = Arc::clone(&schedule);
+    let probes = Watch::start(move |ended| follow(address, &of, ended))?;
+    let of = Arc::clone(&schedule);
+    let polls = Watch::start(move |ended| poll(address, &of, ended))?;
+    let rows = fill(&node)?;
+    let (mut alone, mut beside, mut came) = (Seen::default(), Seen::default(), Counts::default());
     for _ in 0..asked.repeats.max(1) {
-        alone.measure(demo.address, length)?;
-        let readers = Readers::start(demo.address)?;
+        alone.measure(&node, &schedule, length);
+        let mut crowd = Crowd::start(address, asked.sockets)?;
         thread::sleep(SETTLE);
-        let before = readers.answered.load(Ordering::Relaxed);
-        beside.measure(demo.address, length)?;
-        scans += readers.answered.load(Ordering::Relaxed) - before;
-        readers.stop();
+        let before = crowd.counts()?;
+        beside.measure(&node, &schedule, length);
+        came.add(before, crowd.counts()?);
+        drop(crowd);
         thread::sleep(SETTLE);
     }
-    say!("{RATE} ticks/s, {SCANS} scanning readers and {SILENT} silent followers, by turns");
-    for (name, seen) in [("alone", &mut alone), ("beside", &mut beside)] {
-        let rate = seen.ticks / seen.seconds;
-        let [live50, live99] = [0.5, 0.99].map(|share| quantile(&mut seen.live, share));
-        let [point50, point99] = [0.5, 0.99].map(|share| quantile(&mut seen.point, share));
-        say!(
-            "  {name:<8} ticks/s {rate:>8.0}   live p50 {live50:>6.2} p99 {live99:>6.2} ms   \
-             point read p50 {point50:>6.2} p99 {point99:>6.2} ms ({} refused)",
-            seen.refused
-        );
-        for (figure, value) in [
-            ("ticks_per_s", rate),
-            ("live_p50_ms", live50),
-            ("live_p99_ms", live99),
-            ("point_p50_ms", point50),
-            ("point_p99_ms", point99),
-        ] {
-            figures.report(&format!("readers_{name}_{figure}"), value);
-        }
+    let (probes, polls) = (probes.end()?, polls.end()?);
+    node.control().stop();
+    node.wait()?;
+    for seen in [&mut alone, &mut beside] {
+        seen.take(&probes, &polls);
     }
-    let share = (beside.ticks / beside.seconds) / (alone.ticks / alone.seconds);
-    let per_second = scans as f64 / beside.seconds;
-    say!("  {share:.3} of the ticks that it takes alone; {per_second:.1} scans answered a second");
-    figures.report("readers_ticks_share", share);
-    figures.report("readers_scans_per_s", per_second);
+    say!("{RATE} ticks/s, {rows} rows, {} followers and as many readers, by turns", asked.sockets);
+    alone.tell("alone", figures);
+    beside.tell("beside", figures);
+    tell(&mut alone, &mut beside, &came, figures);
     Ok(())
 }
 
-/// The command `tickweave`, which is built beside this one.
-fn tickweave() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let path = own.with_file_name("tickweave");
-    anyhow::ensure!(
-        path.is_file(),
-        "{} is not there; build it with `cargo build --release`",
-        path.display()
-    );
-    Ok(path)
-}
-
-impl Demo {
-    fn start() -> anyhow::Result<Demo> {
-        let mut process = Command::new(tickweave()?)
-            .args(["--log", "warn", "demo", "--port", "0", "--backfill", "0s"])
-            .args(["--ticks-per-second", &RATE.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let output = process.stderr.take().context("the demo has no standard error")?;
-        let mut lines = BufReader::new(output);
-        let address = loop {
-            let mut line = String::new();
-            if lines.read_line(&mut line)? == 0 {
-                let _ = process.wait();
-                anyhow::bail!("the demo ended before it said where it serves");
-            }
-            if let Some((_, rest)) = line.split_once("open  http://") {
-                break rest.trim().trim_end_matches('/').parse()?;
-            }
-        };
-        // What it goes on to say must be taken from it.
-        thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        Ok(Demo { process, address })
+/// Waits until there are so many rows; gives how many there are.
+fn fill(node: &Node) -> anyhow::Result<u64> {
+    let begun = Instant::now();
+    loop {
+        let views = JOBS[0].views.views.iter();
+        let rows = views.map(|view| node.reader().count(view)).sum();
+        if rows >= ROWS {
+            return Ok(rows);
+        }
+        anyhow::ensure!(
+            begun.elapsed() < FILLED_WITHIN,
+            "views have {rows} rows after {} s, and {ROWS} are wanted",
+            FILLED_WITHIN.as_secs()
+        );
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-impl Drop for Demo {
+/// Asks whether the process lives, and for a bar, until it is ended.
+fn poll(
+    address: SocketAddr,
+    schedule: &Schedule,
+    ended: &AtomicBool,
+) -> anyhow::Result<Vec<Polled>> {
+    let (mut client, mut polls) = (Client::connect(address)?, Vec::new());
+    while !ended.load(Ordering::Relaxed) {
+        let at = schedule.elapsed();
+        let mut timed = |path: &str| {
+            let asked = Instant::now();
+            let status = client.get(path)?;
+            Ok::<_, std::io::Error>((asked.elapsed().as_secs_f64() * 1e3, status))
+        };
+        let (live_ms, status) = timed("/health/live")?;
+        anyhow::ensure!(status == 200, "`/health/live` is answered with {status}");
+        let symbol = polls.len() % 50;
+        let (point_ms, status) =
+            timed(&format!("/v1/candles/bench:S{symbol:03}?timeframe=1m&limit=1"))?;
+        polls.push(Polled { at, live_ms, point_ms, is_refused: status != 200 });
+        thread::sleep(POLL_INTERVAL);
+    }
+    Ok(polls)
+}
+
+/// How the two compare.
+fn tell(alone: &mut Seen, beside: &mut Seen, came: &Counts, figures: &mut Figures) {
+    let share = beside.rate() / alone.rate();
+    let views = quantile(&mut beside.views, 0.5) / quantile(&mut alone.views, 0.5);
+    let probes = quantile(&mut beside.probes, 0.99) / quantile(&mut alone.probes, 0.99);
+    let per_second = |count: u64| count as f64 / beside.seconds;
+    say!(
+        "  a second: {:.0} updates to followers, {:.1} reads answered with {:.1} MB, {:.0} told 503; {} without an answer; \
+         the longest wait {} ms",
+        per_second(came.updates),
+        per_second(came.answered),
+        per_second(came.bytes) / 1e6,
+        per_second(came.refused),
+        came.failed,
+        came.longest_ms
+    );
+    let (least, most) = BOUNDS;
+    say!(
+        "  {share:.3} of the ticks that it takes alone (at least {least}); p99 tick to view {views:.2} × that alone, to \
+         subscriber {probes:.2} × (at most {most})"
+    );
+    for (figure, value) in [
+        ("ticks_share", share),
+        ("view_p99_ratio", views),
+        ("subscriber_p99_ratio", probes),
+        ("updates_per_s", per_second(came.updates)),
+        ("answered_per_s", per_second(came.answered)),
+        ("refused_per_s", per_second(came.refused)),
+        ("failed", came.failed as f64),
+    ] {
+        figures.report(&format!("readers_{figure}"), value);
+    }
+}
+
+impl Crowd {
+    fn start(address: SocketAddr, clients: usize) -> anyhow::Result<Crowd> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--log", "warn", "--crowd", &address.to_string()])
+            .args(["--sockets", &clients.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let asking = process.stdin.take();
+        let telling = process.stdout.take().context("the clients have no standard output")?;
+        Ok(Crowd { process, asking, telling: BufReader::new(telling) })
+    }
+
+    /// What its clients came to so far.
+    fn counts(&mut self) -> anyhow::Result<Counts> {
+        let asking = self.asking.as_mut().context("the clients have no standard input")?;
+        writeln!(asking)?;
+        let mut line = String::new();
+        self.telling.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("the clients say `{line}`"))
+    }
+}
+
+impl Drop for Crowd {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-impl Readers {
-    fn start(address: SocketAddr) -> anyhow::Result<Readers> {
-        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let scan = || {
-            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-            let scan = move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = Client::connect(address).and_then(|mut client| {
-                        while !stop.load(Ordering::Relaxed) {
-                            let status = client.get(SCAN)?;
-                            answered.fetch_add(u64::from(status == 200), Ordering::Relaxed);
-                        }
-                        Ok(())
-                    });
-                    if answer.is_err() {
-                        thread::sleep(POLL_INTERVAL);
-                    }
-                }
-            };
-            thread::Builder::new().name("clients".to_owned()).stack_size(128 * 1024).spawn(scan)
-        };
-        let threads = (0..SCANS).map(|_| scan()).collect::<Result<_, _>>()?;
-        let follow = || {
-            let mut stream = TcpStream::connect(address)?;
-            stream.write_all(FOLLOW.as_bytes())?;
-            Ok(stream)
-        };
-        let silent = (0..SILENT).map(|_| follow()).collect::<std::io::Result<_>>()?;
-        Ok(Readers { stop, answered, threads, _silent: silent })
+impl<T: Send + 'static> Watch<T> {
+    fn start(
+        look: impl FnOnce(&AtomicBool) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<Watch<T>> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ended);
+        let thread = thread::Builder::new().name("clients".to_owned()).spawn(move || look(&end))?;
+        Ok(Watch { ended, thread })
     }
 
-    fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            let _ = thread.join();
-        }
+    /// What it has seen.
+    fn end(self) -> anyhow::Result<T> {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("a client panicked"))?
+    }
+}
+
+impl Counts {
+    /// Adds what came between two counts.
+    fn add(&mut self, before: Counts, after: Counts) {
+        self.updates += after.updates - before.updates;
+        self.answered += after.answered - before.answered;
+        self.bytes += after.bytes - before.bytes;
+        self.refused += after.refused - before.refused;
+        // Also what failed as clients came.
+        self.failed += after.failed;
+        self.longest_ms = self.longest_ms.max(after.longest_ms);
     }
 }
 
 impl Seen {
     /// Looks for so long.
-    fn measure(&mut self, address: SocketAddr, length: Duration) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        let before = taken(address)?;
-        let counted_from = Instant::now();
-        let mut client = Client::connect(address)?;
+    fn measure(&mut self, node: &Node, schedule: &Schedule, length: Duration) {
+        let (begun, from) = (Instant::now(), schedule.elapsed());
+        let before = node.metrics().totals();
         while begun.elapsed() < length {
-            let mut timed = |path: &str| {
-                let asked = Instant::now();
-                let status = client.get(path)?;
-                Ok::<_, std::io::Error>((asked.elapsed().as_secs_f64() * 1e3, status))
-            };
-            let (took, status) = timed("/health/live")?;
-            anyhow::ensure!(status == 200, "`/health/live` is answered with {status}");
-            self.live.push(took);
-            let (took, status) = timed("/v1/candles/demo:ALFA?timeframe=1m&limit=1")?;
-            self.point.push(took);
-            self.refused += u64::from(status != 200);
-            thread::sleep(POLL_INTERVAL);
+            thread::sleep(LOOK_INTERVAL.min(length.saturating_sub(begun.elapsed())));
+            let p99 = node.metrics().tick_to_view_within(0.99);
+            self.views.extend(p99.map(|p99| p99.as_secs_f64() * 1e3));
         }
-        self.ticks += taken(address)? - before;
-        self.seconds += counted_from.elapsed().as_secs_f64();
-        Ok(())
+        let after = node.metrics().totals();
+        self.seconds += begun.elapsed().as_secs_f64();
+        self.ticks += after.records - before.records;
+        self.late += after.late - before.late;
+        self.times.push((from, schedule.elapsed()));
     }
-}
 
-/// How many ticks were taken so far. (How many are accepted differs with the outages of its providers.)
-fn taken(address: SocketAddr) -> anyhow::Result<f64> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let samples = text.lines().filter(|line| line.starts_with("tickweave_records_total{"));
-    let numbers = samples.filter_map(|line| line.rsplit(' ').next()?.trim().parse::<f64>().ok());
-    Ok(numbers.sum())
+    /// Takes what falls into its times.
+    fn take(&mut self, probes: &[Probe], polls: &[Polled]) {
+        for (from, to) in &self.times {
+            let is_in = |at: Duration| (*from..*to).contains(&at);
+            let probes = probes.iter().filter(|probe| is_in(probe.due));
+            self.probes.extend(probes.map(|probe| probe.delay.as_secs_f64() * 1e3));
+            for poll in polls.iter().filter(|poll| is_in(poll.at)) {
+                self.live.push(poll.live_ms);
+                self.point.push(poll.point_ms);
+                self.refused += u64::from(poll.is_refused);
+            }
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        self.ticks as f64 / self.seconds
+    }
+
+    fn tell(&mut self, name: &str, figures: &mut Figures) {
+        let view99 = quantile(&mut self.views, 0.5);
+        let both = |times: &mut Vec<f64>| [0.5, 0.99].map(|share| quantile(times, share));
+        let [probe50, probe99] = both(&mut self.probes);
+        let [live50, live99] = both(&mut self.live);
+        let [point50, point99] = both(&mut self.point);
+        let (rate, late) = (self.rate(), self.late);
+        say!(
+            "  {name:<8} ticks/s {rate:>8.0}, too late {late};   ms, p50 / p99:   tick to view {view99:.2} (p99)"
+        );
+        say!(
+            "           to subscriber {probe50:.2} / {probe99:.2}   live {live50:.2} / {live99:.2}   point read {point50:.2} / \
+             {point99:.2} ({} refused)",
+            self.refused
+        );
+        for (figure, value) in [
+            ("ticks_per_s", rate),
+            ("too_late", late as f64),
+            ("view_p99_ms", view99),
+            ("subscriber_p50_ms", probe50),
+            ("subscriber_p99_ms", probe99),
+            ("live_p99_ms", live99),
+            ("point_p99_ms", point99),
+        ] {
+            figures.report(&format!("readers_{name}_{figure}"), value);
+        }
+    }
 }
