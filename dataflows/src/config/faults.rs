@@ -228,19 +228,22 @@ threshold = { series = "sma20", above = 1.0 }
 
     #[test]
     fn faults_are_told_as_they_lie_in_the_file_and_what_is_missing_hides_none() {
-        let sink = "[[sink]]\nname = \"s\"\nkind = \"file\"\npath = \"x\"\n";
-        let file = format!("{sink}{}", FILE.replace("[http]", "[http]\nnear = 1"));
-        let found = faults(&file);
-        let lines = found.iter().map(|fault| fault.split(':').nth(1).unwrap().parse().unwrap());
-        let lines: Vec<usize> = lines.collect();
-        assert!(lines.is_sorted() && found.len() == 10, "{found:#?}");
-        assert!(
-            found[0].starts_with("c.toml:1:1: sink[0] (name `s`).views: names no view"),
-            "{found:#?}"
-        );
-        let found = faults(&file.replace("path = \"x\"", "view = \"candles\""));
-        let want = "c.toml:4:8: sink[0] (name `s`).view: unknown field `view`; the views of a sink are a list";
-        assert!(found.len() == 10 && found[0].starts_with(want), "{found:#?}");
+        let file = "[[sink]]\nname = \"s\"\nkind = \"file\"\npath = \"x\"\n[job]\nworkers = 0\n[http]\nnear = 1\n";
+        let wanted = |sink: &str| {
+            [
+                format!("c.toml:1:1: sink[0] (name `s`){sink}"),
+                "c.toml:6:11: job.workers: 0 is not between".to_owned(),
+                "c.toml:8:8: http.near: unknown field".to_owned(),
+            ]
+        };
+        let are_told = |file: &str, wanted: [String; 3]| {
+            let found = faults(file);
+            let fit = found.iter().zip(&wanted).all(|(found, wanted)| found.starts_with(wanted));
+            assert!(fit && found.len() == wanted.len(), "{found:#?}");
+        };
+        are_told(file, wanted(".views: names no view"));
+        let other = file.replace("path = \"x\"", "view = \"candles\"");
+        are_told(&other, wanted(": unknown field `view`; the views of a sink are a list"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn sink(
     if raw.views.is_empty() && raw.rest.contains_key("view") {
         let problem =
             "unknown field `view`; the views of a sink are a list, such as `views = [\"candles\"]`";
-        return Err(at("view")(problem.to_owned()));
+        return Err(ConfigError::at(place)(problem.to_owned()));
     }
     let views = views(job_views, &raw.views).map_err(at("views"))?;
     let wanted = |view: &'static View| {
