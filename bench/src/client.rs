@@ -9,6 +9,9 @@ use std::time::Duration;
 pub(super) const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/// What answers a ping of no bytes.
+pub(super) const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+
 /// No answer is waited for longer.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -24,6 +27,8 @@ pub(super) struct Client {
 pub(super) enum Framed {
     /// A text of so many bytes, from there on; what follows begins where it ends.
     Text(std::ops::Range<usize>),
+    /// A ping, which ends there; servers close connections that do not answer it.
+    Ping(usize),
     /// Something else, which ends there.
     Other(usize),
     /// Not yet whole.
@@ -48,6 +53,7 @@ pub(super) fn frame(bytes: &[u8]) -> Framed {
     match (bytes.len() < end, head & 0x0f) {
         (true, _) => Framed::Part,
         (false, 1) => Framed::Text(from..end),
+        (false, 9) => Framed::Ping(end),
         (false, _) => Framed::Other(end),
     }
 }
@@ -95,6 +101,10 @@ impl Client {
                     let text = self.used + text.start..self.used + text.end;
                     self.used = text.end;
                     break text;
+                }
+                Framed::Ping(end) => {
+                    self.used += end;
+                    self.stream.write_all(&PONG)?;
                 }
                 Framed::Other(end) => self.used += end,
                 Framed::Part => self.more()?,

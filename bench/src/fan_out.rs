@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
-use super::client::{Framed, UPGRADE, frame, text_frame};
+use super::client::{Framed, PONG, UPGRADE, frame, text_frame};
 use super::clocks::of_others;
 use super::live::{PROBE, Served, engine, schedule};
 use super::{Asked, Figures, Measurement};
@@ -31,10 +31,10 @@ const CLIENTS: &str = "clients";
 
 /// What clients have received so far.
 #[derive(Default)]
-struct Received {
+pub(super) struct Received {
     /// Updates that reached a client.
-    updates: AtomicU64,
-    /// The number of clients that have received a message.
+    pub(super) updates: AtomicU64,
+    /// The number of clients that have received an update.
     clients: AtomicU64,
     /// Bytes of the latest update.
     bytes: AtomicU64,
@@ -42,11 +42,12 @@ struct Received {
 }
 
 fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
-    allow_sockets(asked.sockets)?;
+    // Both ends of all sockets are in this process.
+    allow_files(2 * asked.sockets)?;
     let length = Duration::from_secs(asked.seconds.max(1).into());
     // Long enough for all clients to come, however busy the machine.
     let schedule = schedule(UPDATES, length + Duration::from_secs(120), asked.seed);
-    let (config, source) = engine(&schedule)?;
+    let (config, source) = engine(&schedule, "")?;
     let served = Served::run(config, source)?;
     let (per_cpu, bytes) = deliveries(served.address(), asked.sockets, length)?;
     served.stop()?;
@@ -114,10 +115,8 @@ fn follow_all(
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(sockets);
         for _ in 0..sockets {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            stream.write_all(UPGRADE.as_bytes()).await?;
-            clients.push(tokio::spawn(follow(stream, Arc::clone(received))));
+            let stream = open(address).await?;
+            clients.push(tokio::spawn(follow(stream, subscription(PROBE), Arc::clone(received))));
         }
         while !received.ended.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -127,7 +126,27 @@ fn follow_all(
     })
 }
 
-async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Result<()> {
+/// A connection that asks to become a WebSocket.
+pub(super) async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    stream.write_all(UPGRADE.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// What asks for the bars of a minute of an instrument.
+pub(super) fn subscription(instrument: &str) -> String {
+    format!(
+        r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{instrument}"],"timeframe":"1m"}}}}"#
+    )
+}
+
+/// Takes what comes after `ask`, to the end of the connection.
+pub(super) async fn follow(
+    mut stream: TcpStream,
+    ask: String,
+    received: Arc<Received>,
+) -> std::io::Result<()> {
     let mut read = Vec::with_capacity(8_192);
     let head = loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -138,9 +157,6 @@ async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Resu
         }
     };
     read.drain(..head);
-    let ask = format!(
-        r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}}}}"#
-    );
     stream.write_all(&text_frame(&ask)).await?;
     let mut has_received = false;
     loop {
@@ -156,6 +172,10 @@ async fn follow(mut stream: TcpStream, received: Arc<Received>) -> std::io::Resu
                         }
                     }
                     used += text.end;
+                }
+                Framed::Ping(end) => {
+                    used += end;
+                    stream.write_all(&PONG).await?;
                 }
                 Framed::Other(end) => used += end,
                 Framed::Part => break,
@@ -235,9 +255,9 @@ async fn broadcast(
     Ok(())
 }
 
-/// Both ends of all sockets are in this process.
-fn allow_sockets(sockets: usize) -> anyhow::Result<()> {
-    let needed = 2 * sockets as u64 + 256;
+/// Sees to it that this process may have so many sockets open, and what it has besides.
+pub(super) fn allow_files(sockets: usize) -> anyhow::Result<()> {
+    let needed = sockets as u64 + 256;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_some_and(|current| current < needed) {
         let raised = Rlimit { current: Some(needed.min(maximum.unwrap_or(needed))), maximum };

@@ -6,7 +6,7 @@
 //! | tick → subscriber over a WebSocket at an even load | an echo of the same load through the same server, without a dataflow |
 //! | fan-out of one view to many WebSockets | a bare broadcast: a frame encoded once, one write a client |
 //! | a replay of a file, as a process | the plain loop over the same file, as a process |
-//! | ticks that a demo takes in while clients read all they can | the demo alone |
+//! | ticks that a job takes in, and how soon it shows them, while clients read all they can | the same job alone |
 //! | growth of a tick's cost with symbols, timeframes, portfolios, skew and corrections | that of the plain loop |
 //!
 //! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
@@ -20,6 +20,7 @@ macro_rules! say {
 mod client;
 mod clocks;
 mod commits;
+mod crowd;
 mod fan_out;
 mod file;
 mod flat;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+pub use crowd::crowd;
 pub use file::{One, measure_file};
 pub use flat::{Minute, minutes};
 pub use growth::{Costs, point};
@@ -56,7 +58,7 @@ pub struct Asked {
     pub rate: u32,
     /// Seconds of each measurement that takes a time of its own.
     pub seconds: u32,
-    /// WebSockets of the fan-out.
+    /// WebSockets of the fan-out; readers of each kind.
     pub sockets: usize,
     /// Everything random follows from it.
     pub seed: u64,

@@ -1,6 +1,7 @@
 //! The command `tickweave-bench`.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use serde_json::Value;
 use tickweave::stderr;
 
 use bench::{
-    Asked, Figures, Files, MEASUREMENTS, Measurement, One, measure_file, minutes, point, retained,
+    Asked, Figures, Files, MEASUREMENTS, Measurement, One, crowd, measure_file, minutes, point,
+    retained,
 };
 
 /// Measure what this machine makes of Tickweave, each figure beside one that says what is possible. Takes
@@ -44,7 +46,7 @@ struct Bench {
     /// Seconds of each measurement that takes a time of its own.
     #[arg(long, default_value_t = 5)]
     seconds: u32,
-    /// WebSockets of the fan-out.
+    /// WebSockets of the fan-out; readers of each kind.
     #[arg(long, default_value_t = 1_000)]
     sockets: usize,
     /// The same seed makes the same ticks.
@@ -69,6 +71,9 @@ struct Bench {
     /// What a tick costs in this process at one point of one axis of growth.
     #[arg(long, hide = true)]
     point: Option<String>,
+    /// So many followers and readers at a server, in this process; tells their counts for each line of standard input.
+    #[arg(long, hide = true, value_name = "ADDRESS")]
+    crowd: Option<SocketAddr>,
 }
 
 /// Lines of standard error that are left at the end are written within this time, or not at all.
@@ -109,6 +114,9 @@ impl Bench {
         if let Some(of) = &self.point {
             print(&format!("{}\n", serde_json::to_string(&point(of, self.rows, self.seed)?)?))?;
             return Ok(());
+        }
+        if let Some(address) = self.crowd {
+            return crowd(address, self.sockets, &mut std::io::stdout());
         }
         if let Some(count) = self.minutes {
             let measured = minutes(count, self.rate, self.seed)?;

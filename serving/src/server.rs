@@ -13,8 +13,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -133,6 +133,7 @@ pub async fn serve(
     let access = Arc::clone(&context.access);
     let app = app(&Context { closing, ..context });
     let builder = builder(&limits);
+    let panics = Arc::new(Mutex::new(Throttle::default()));
     let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -153,9 +154,13 @@ pub async fn serve(
                 if let Some(over) = failures.over(Instant::now()) {
                     tracing::info!("connections are accepted again {over}");
                 }
-                let (app, access) = (app.clone(), Arc::clone(&access));
+                let answering = Answering {
+                    app: app.clone(),
+                    access: Arc::clone(&access),
+                    panics: Arc::clone(&panics),
+                };
                 let connection =
-                    connection(stream, app, access, &builder, limits, graceful.watcher());
+                    connection(stream, answering, &builder, limits, graceful.watcher());
                 connections.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%peer, %error, "connection ended");
@@ -207,13 +212,21 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
 }
 
+/// What answers requests.
+#[derive(Clone)]
+struct Answering {
+    app: Route,
+    access: Arc<HttpAccess>,
+    /// A client may ask again and again for what panics.
+    panics: Arc<Mutex<Throttle>>,
+}
+
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves one connection to its end.
 fn connection(
     stream: TcpStream,
-    app: Route,
-    access: Arc<HttpAccess>,
+    answering: Answering,
     builder: &Builder<TokioExecutor>,
     limits: Limits,
     watcher: Watcher,
@@ -224,8 +237,8 @@ fn connection(
     let set_got_request = Arc::clone(&got_request);
     let service = service_fn(move |request| {
         set_got_request.store(true, Ordering::Relaxed);
-        let (app, access) = (app.clone(), Arc::clone(&access));
-        async move { respond(app, &access, request).await }
+        let answering = answering.clone();
+        async move { answering.respond(request).await }
     });
     let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
     let serving = builder.serve_connection_with_upgrades(stream, service);
@@ -247,29 +260,31 @@ fn connection(
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers one request, also if a handler panics.
-async fn respond(
-    app: Route,
-    access: &HttpAccess,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    static REQUESTS: AtomicU64 = AtomicU64::new(0);
-    let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
-    let begun = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let mut response = if let Some(problem) = wrong_host(&request, access) {
-        problem.response(Some(&path))
-    } else {
-        handled(app, request).await.unwrap_or_else(|| {
-            tracing::error!(id, %method, path, "a handler panicked");
-            Problem::internal().response(Some(&path))
-        })
-    };
-    let status = response.status().as_u16();
-    tracing::debug!(id, %method, path, status, elapsed = ?begun.elapsed(), "answered");
-    response.headers_mut().insert(X_REQUEST_ID, HeaderValue::from(id));
-    Ok(response)
+impl Answering {
+    /// Answers one request, also if a handler panics.
+    async fn respond(self, request: Request<Incoming>) -> Result<Response, Infallible> {
+        static REQUESTS: AtomicU64 = AtomicU64::new(0);
+        let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        let begun = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let mut response = if let Some(problem) = wrong_host(&request, &self.access) {
+            problem.response(Some(&path))
+        } else {
+            handled(self.app, request).await.unwrap_or_else(|| {
+                let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(told) = panics.happened(Instant::now()) {
+                    tracing::error!(id, %method, path, "a handler panicked{told}");
+                }
+                drop(panics);
+                Problem::internal().response(Some(&path))
+            })
+        };
+        let status = response.status().as_u16();
+        tracing::debug!(id, %method, path, status, elapsed = ?begun.elapsed(), "answered");
+        response.headers_mut().insert(X_REQUEST_ID, HeaderValue::from(id));
+        Ok(response)
+    }
 }
 
 /// The answer of the routes; none if a handler panicked.

@@ -10,6 +10,7 @@ mod served;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,9 @@ use super::client::Client;
 use super::clocks::quantile;
 use super::{Asked, Figures, Measurement};
 use echo::Echo;
-use paced::Schedule;
 
-pub(super) use paced::PROBE;
-pub(super) use served::{Served, engine};
+pub(super) use paced::{PROBE, Schedule};
+pub(super) use served::{Served, engine, start_node};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "latency",
@@ -29,6 +29,14 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     by_default: true,
     run: measure,
 };
+
+/// A probe that has arrived.
+pub(super) struct Probe {
+    /// When it was due, from the beginning.
+    pub(super) due: Duration,
+    /// How long after that it arrived.
+    pub(super) delay: Duration,
+}
 
 /// Ticks per probe.
 const TICKS_PER_PROBE: u64 = 500;
@@ -45,17 +53,18 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let schedule = || Schedule::new(asked.rate, TICKS_PER_PROBE, length, asked.seed);
     let of_echo = schedule();
     let served = Served::start(&Echo::new(Arc::clone(&of_echo)))?;
-    let mut echo = follow(served.address(), &of_echo)?;
+    let until_end = AtomicBool::new(false);
+    let mut echo = counted(follow(served.address(), &of_echo, &until_end)?);
     served.stop()?;
 
     let schedule = schedule();
-    let (config, source) = engine(&schedule)?;
+    let (config, source) = engine(&schedule, "")?;
     let served = Served::run(config, source)?;
     let address = served.address();
     let reads = Arc::clone(&schedule);
     let reading =
         thread::Builder::new().name("clients".to_owned()).spawn(move || read(address, &reads))?;
-    let mut ticks = follow(address, &schedule)?;
+    let mut ticks = counted(follow(address, &schedule, &until_end)?);
     let mut reads = reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     served.stop()?;
 
@@ -77,33 +86,42 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Receives all probes; returns their delays after they were due, in ms.
-fn follow(address: SocketAddr, schedule: &Arc<Schedule>) -> anyhow::Result<Vec<f64>> {
+/// The delays of probes that are counted, in ms.
+fn counted(probes: Vec<Probe>) -> Vec<f64> {
+    let counted = probes.into_iter().filter(|probe| probe.due >= WARM_UP);
+    counted.map(|probe| probe.delay.as_secs_f64() * 1e3).collect()
+}
+
+/// Receives all probes, or those that are due before it is ended.
+pub(super) fn follow(
+    address: SocketAddr,
+    schedule: &Arc<Schedule>,
+    ended: &AtomicBool,
+) -> anyhow::Result<Vec<Probe>> {
     let ask = format!(
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"symbol":["{PROBE}"],"timeframe":"1m"}},"fields":"close"}}"#
     );
     let mut client = Client::follow(address, &ask)?;
-    let mut times = Vec::new();
+    let mut probes = Vec::new();
+    let mut arrived = |number: u64| {
+        let due = schedule.due_of_probe(number);
+        probes.push(Probe { due, delay: schedule.elapsed().saturating_sub(due) });
+    };
     let (mut next, last) = (0, schedule.probes());
     while next < last && schedule.elapsed() < schedule.length + GRACE {
         let output = closes(client.text()?);
-        let now = schedule.elapsed();
         // Probe n has the price n + 1.
         while next < output.min(last) {
-            let due = schedule.due_of_probe(next);
-            if due >= WARM_UP {
-                times.push(now.saturating_sub(due).as_secs_f64() * 1e3);
-            }
+            arrived(next);
             next += 1;
+        }
+        if ended.load(Ordering::Relaxed) {
+            return Ok(probes);
         }
     }
     // What never came has taken this long already.
-    while next < last {
-        let waited = schedule.elapsed().saturating_sub(schedule.due_of_probe(next));
-        times.push(waited.as_secs_f64() * 1e3);
-        next += 1;
-    }
-    Ok(times)
+    (next..last).for_each(arrived);
+    Ok(probes)
 }
 
 /// The largest close in a message.

@@ -9,7 +9,7 @@ use market::{Calendars, Generation, NameOrder, SourceId, Span, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use super::echo::Echo;
-use super::paced::{Schedule, probe_source};
+use super::paced::{Schedule, partition_name, probe_source};
 use crate::rig::{BenchJob, config};
 use dataflows::clock::{Coverage, SourceTiming};
 use dataflows::config::{Config, ConfiguredSource};
@@ -49,13 +49,8 @@ impl Served {
     }
 
     /// A live run of the engine.
-    pub(crate) fn run(mut config: Config, source: ConfiguredSource) -> anyhow::Result<Served> {
-        config.sources.clear();
-        config.sources.push(source);
-        config.listen = free_port();
-        config.connections = CONNECTIONS;
-        let node = Node::start(config, RunOptions::default(), &Stop::default())?;
-        Ok(Served::Node(Box::new(node)))
+    pub(crate) fn run(config: Config, source: ConfiguredSource) -> anyhow::Result<Served> {
+        Ok(Served::Node(Box::new(start_node(config, source)?)))
     }
 
     /// The address that it serves.
@@ -82,13 +77,26 @@ impl Served {
     }
 }
 
+/// Starts a live run of the engine with this source alone.
+pub(crate) fn start_node(mut config: Config, source: ConfiguredSource) -> anyhow::Result<Node> {
+    config.sources.clear();
+    config.sources.push(source);
+    config.listen = free_port();
+    config.connections = CONNECTIONS;
+    Ok(Node::start(config, RunOptions::default(), &Stop::default())?)
+}
+
 fn free_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// The configuration of a run under the load of a schedule, and the source that is the load.
-pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, ConfiguredSource)> {
-    let config = config(BenchJob::J2, 1, "")?;
+/// The configuration of a run under the load of a schedule, and the source that is the load; `more` begins with keys of
+/// `[job]`.
+pub(crate) fn engine(
+    schedule: &Arc<Schedule>,
+    more: &str,
+) -> anyhow::Result<(Config, ConfiguredSource)> {
+    let config = config(BenchJob::J2, 1, more)?;
     let source = probe_source(schedule, &config.catalog)?;
     let source = ConfiguredSource {
         id: SourceId(0),
@@ -97,7 +105,7 @@ pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, Config
             name: "bench".to_owned(),
             rank: 0,
             order: NameOrder::default(),
-            partitions: PartitionNames::one("load"),
+            partitions: PartitionNames::new(partition_name),
         },
         required: true,
         timing: SourceTiming {
@@ -109,7 +117,7 @@ pub(crate) fn engine(schedule: &Arc<Schedule>) -> anyhow::Result<(Config, Config
             back_fills: false,
             coverage: Coverage::All,
             historic: false,
-            partitions: 1,
+            partitions: schedule.partitions as usize,
         },
         play: None,
         source,

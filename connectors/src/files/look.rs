@@ -115,8 +115,8 @@ enum Columns {
     Ambiguous(String),
     /// One is missing that was not said.
     Missing(String),
-    /// One is missing that was said; the reader says so.
-    NotAsSaid,
+    /// One is missing that was said, which the reader says. The others are as in `Found`.
+    NotAsSaid(Vec<(&'static str, String)>),
 }
 
 fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<FoundLook>, String> {
@@ -158,10 +158,9 @@ fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<Found
         Some(way.delimiter).filter(|own| asked.delimiter.is_none() && *own != by_default);
     let delimiter = delimiter.map(str::to_owned);
     match columns {
-        Columns::Found(columns) => {
+        Columns::Found(columns) | Columns::NotAsSaid(columns) => {
             Ok(Some(FoundLook { delimiter, comment, columns: columns.clone() }))
         }
-        Columns::NotAsSaid => Ok(Some(FoundLook { delimiter, comment, columns: Vec::new() })),
         Columns::Ambiguous(problem) | Columns::Missing(problem) => Err(problem.clone()),
     }
 }
@@ -196,7 +195,11 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
     if asked.no_header {
         let places = [&asked.price, &asked.size].map(|place| place.as_ref()?.parse().ok());
         let are_numbers = places.iter().flatten().all(|place| way.has_numbers(*place));
-        return if are_numbers { Columns::Found(Vec::new()) } else { Columns::NotAsSaid };
+        return if are_numbers {
+            Columns::Found(Vec::new())
+        } else {
+            Columns::NotAsSaid(Vec::new())
+        };
     }
     let names = way.names();
     let mut roles =
@@ -205,10 +208,13 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
         roles.push((Role::Symbol, &asked.symbol));
     }
     let (mut found, mut several, mut missing) = (Vec::new(), None, Vec::new());
+    let mut is_as_said = true;
     for (role, said) in roles {
         match said {
-            Some(column) if has(&names, column) => continue,
-            Some(_) => return Columns::NotAsSaid,
+            Some(column) => {
+                is_as_said &= has(&names, column);
+                continue;
+            }
             None => {}
         }
         let of_role = if role == Role::Time { time_of(way, &names) } else { role.find(&names) };
@@ -218,6 +224,9 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
             NameFound::Several(which) => several = several.or(Some((role, which))),
             NameFound::None => missing.push(role.name()),
         }
+    }
+    if !is_as_said {
+        return Columns::NotAsSaid(found);
     }
     match (&missing[..], several) {
         ([], None) => Columns::Found(found),

@@ -5,9 +5,9 @@
 
 use toml::Value;
 
-use super::ConfigError;
 use super::layers::{Fault, Layers};
 use super::written::value_at;
+use super::{ConfigError, WrittenBy};
 
 /// The most faults that are told.
 const FAULTS_MAX: usize = 20;
@@ -31,13 +31,17 @@ impl Layers {
                 faults.push(numbered_as_written(error, &removed));
             }
             let at_fault = if follows { enclosing(&path) } else { path };
-            // What nobody has written cannot be taken out.
-            if !rest.take_out(&at_fault) {
+            // What nobody has written cannot be taken out; what lacks it can.
+            let element = Some(enclosing(&at_fault)).filter(|outer| outer.contains('.'));
+            let Some(gone) =
+                [Some(at_fault), element].into_iter().flatten().find(|path| rest.take_out(path))
+            else {
                 break;
-            }
-            removed.push(at_fault);
+            };
+            removed.push(gone);
             next = rest.check_once().err();
         }
+        faults.sort_by_key(place_in_file);
         match faults.len() {
             1 => faults.remove(0),
             _ => ConfigError::Several(faults),
@@ -81,6 +85,17 @@ impl Layers {
         let set = std::mem::take(&mut self.set);
         let kept = set.into_iter().filter_map(|(path, by)| Some((renumbered(&path)?, by)));
         self.set = kept.collect();
+    }
+}
+
+/// Line and column of a fault, so that faults are told as they lie in the file; others come after them.
+fn place_in_file(error: &ConfigError) -> (usize, usize) {
+    match error {
+        ConfigError::Written(written) => match written.by {
+            WrittenBy::File { line, column, .. } => (line, column),
+            WrittenBy::Setter(_) => (usize::MAX, 0),
+        },
+        _ => (usize::MAX, 1),
     }
 }
 
@@ -209,6 +224,26 @@ threshold = { series = "sma20", above = 1.0 }
             );
         }
         assert_eq!(found.len(), want.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn faults_are_told_as_they_lie_in_the_file_and_what_is_missing_hides_none() {
+        let file = "[[sink]]\nname = \"s\"\nkind = \"file\"\npath = \"x\"\n[job]\nworkers = 0\n[http]\nnear = 1\n";
+        let wanted = |sink: &str| {
+            [
+                format!("c.toml:1:1: sink[0] (name `s`){sink}"),
+                "c.toml:6:11: job.workers: 0 is not between".to_owned(),
+                "c.toml:8:8: http.near: unknown field".to_owned(),
+            ]
+        };
+        let are_told = |file: &str, wanted: [String; 3]| {
+            let found = faults(file);
+            let fit = found.iter().zip(&wanted).all(|(found, wanted)| found.starts_with(wanted));
+            assert!(fit && found.len() == wanted.len(), "{found:#?}");
+        };
+        are_told(file, wanted(".views: names no view"));
+        let other = file.replace("path = \"x\"", "view = \"candles\"");
+        are_told(&other, wanted(": unknown field `view`; the views of a sink are a list"));
     }
 
     #[test]

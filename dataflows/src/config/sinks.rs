@@ -70,6 +70,11 @@ fn sink(
     timeframes: &[Timeframe],
 ) -> Result<ConfiguredSink, ConfigError> {
     let at = |key: &str| ConfigError::at(format!("{place}.{key}"));
+    if raw.views.is_empty() && raw.rest.contains_key("view") {
+        let problem =
+            "unknown field `view`; the views of a sink are a list, such as `views = [\"candles\"]`";
+        return Err(ConfigError::at(place)(problem.to_owned()));
+    }
     let views = views(job_views, &raw.views).map_err(at("views"))?;
     let wanted = |view: &'static View| {
         let wanted = wanted(view, &raw.only, timeframes).map_err(at("where"))?;

@@ -83,7 +83,19 @@ impl Journal {
                 own.lost.entry(partition.clone()).or_insert((now, false)).1 |= line.is_some();
                 line.into_iter().collect()
             }
-            kind @ (IncidentKind::Gap | IncidentKind::Warning) => {
+            IncidentKind::Warning => {
+                let throttle = own.incidents.entry(IncidentKind::Warning.name()).or_default();
+                // That it is a warning says the line's level; what it says often begins with the partition's name.
+                let place = match detail.starts_with(&**partition) {
+                    true => source.clone(),
+                    false => format!("{source}: {partition}"),
+                };
+                let told = throttle.happened(now);
+                told.map(|told| LogLine::Warn(format!("{place}: {detail}{told}")))
+                    .into_iter()
+                    .collect()
+            }
+            kind @ IncidentKind::Gap => {
                 let throttle = own.incidents.entry(kind.name()).or_default();
                 warned(throttle, kind.name()).into_iter().collect()
             }
@@ -243,6 +255,19 @@ mod tests {
         assert_eq!(tell("p5", Failed, 141, None), [warn(failed)]);
         let back = tell("p5", Connected, 151, None);
         assert_eq!(back[0], info("a: p5: connected again after 20.0 s: why"));
+    }
+
+    #[test]
+    fn a_warning_names_its_partition_once() {
+        let (mut journal, now) = (Journal::default(), Instant::now());
+        let other = IncidentRow {
+            detail: "b.csv is cut".to_owned(),
+            ..incident("a.csv", IncidentKind::Warning)
+        };
+        let own = IncidentRow { partition: "b.csv".to_owned(), ..other.clone() };
+        assert_eq!(journal.incident(&other, || None, now), [warn("a: a.csv: b.csv is cut")]);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(journal.incident(&own, || None, later), [warn("a: b.csv is cut")]);
     }
 
     #[test]

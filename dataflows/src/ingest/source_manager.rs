@@ -264,7 +264,11 @@ fn retry<T>(
             }
             done => {
                 if let (true, Some(over)) = (done.is_ok(), failures.over(Instant::now())) {
-                    tracing::info!("source `{}` answers {over}", name_of(source, shared));
+                    let (name, secs) = (name_of(source, shared), over.lasted.as_secs());
+                    tracing::info!(
+                        "source `{name}` answers, after {secs} s and {} failed tries",
+                        over.times
+                    );
                 }
                 return done;
             }

@@ -240,12 +240,9 @@ impl Shared {
     }
 }
 
-/// Runs a job. If it panics, its client gets an error.
+/// Runs a job. If it panics, its client gets an error; the panic itself is a line of the log, with this thread's name.
 fn run(job: &mut dyn Job, short: bool) -> bool {
-    catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or_else(|_| {
-        tracing::error!("a read panicked");
-        true
-    })
+    catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or(true)
 }
 
 /// Lowers the priority of the calling thread. On Linux `nice` acts on one thread; elsewhere it acts on the process,

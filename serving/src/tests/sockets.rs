@@ -1,8 +1,9 @@
 //! The accept loop over real loopback sockets, with small bounds.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use market::BarState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::Server;
 use crate::{BindError, Limits, Stopped, bind, serve};
@@ -162,6 +165,51 @@ async fn a_panic_is_an_answer() {
     server.rows.panics.store(false, Ordering::SeqCst);
     let answer = running.ask("GET /v1/candles/a:B").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Counts the lines of errors of the thread that it is set for.
+struct ErrorLines(Arc<AtomicUsize>);
+
+impl Subscriber for ErrorLines {
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        *of.level() == Level::ERROR
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Whoever asks a thousand times for what panics does not fill the log.
+#[tokio::test]
+async fn panics_of_handlers_are_not_a_line_each() {
+    let lines = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(ErrorLines(Arc::clone(&lines)));
+    let server = Server::new();
+    server.context.catalog.resolve("a:B").unwrap();
+    server.rows.panics.store(true, Ordering::SeqCst);
+    let running = Running::new(&server, Limits::default()).await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let answer = running.ask("GET /v1/candles/a:B").await;
+        assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    }
+    // One at once, and one for each pause, which last a second and more.
+    let most = 1 + begun.elapsed().as_secs() as usize;
+    let lines = lines.load(Ordering::SeqCst);
+    assert!((1..=most).contains(&lines), "{lines} lines, and there may be {most}");
 }
 
 #[tokio::test]

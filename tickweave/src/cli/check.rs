@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Outcome, print};
-use crate::stderr::say;
+use crate::stderr::{problem, say};
 use connectors::SourceError;
 use dataflows::config::{Config, ConfigError, Layers};
 use dataflows::ingest::commit_log::registries;
@@ -40,7 +40,16 @@ impl Check {
                 print(&format!("{}\n", serde_json::to_string_pretty(&faults)?))?;
                 return Ok(Outcome::Wrong);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                problem!("{error}");
+                if self.is_good_without_files() {
+                    say!(
+                        "{} is good but for its files of data; with --no-files no file of data is opened",
+                        self.config.display()
+                    );
+                }
+                return Ok(Outcome::Wrong);
+            }
         };
         if json {
             let toml: toml::Value = toml::from_str(&config.toml)?;
@@ -65,13 +74,24 @@ impl Check {
 }
 
 impl Check {
-    /// The configuration, if it and its files are good.
-    fn checked(&self) -> Result<(Layers, Config), ConfigError> {
+    /// Whether only files of data were at fault.
+    fn is_good_without_files(&self) -> bool {
+        !self.no_files && self.alone().is_ok()
+    }
+
+    /// The configuration, if it is good, whatever its files are.
+    fn alone(&self) -> Result<(Layers, Config), ConfigError> {
         let layers = going_on(layers(&self.config)?).map_err(|error| ConfigError::Value {
             place: "state.dir".to_owned(),
             problem: format!("{error:#}"),
         })?;
         let config = layers.check()?;
+        Ok((layers, config))
+    }
+
+    /// The configuration, if it and its files are good.
+    fn checked(&self) -> Result<(Layers, Config), ConfigError> {
+        let (layers, config) = self.alone()?;
         if self.no_files {
             return Ok((layers, config));
         }

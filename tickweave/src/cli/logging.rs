@@ -1,7 +1,11 @@
 //! What is logged: levels by module, panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
+use node_api::{Throttle, Told};
 use tracing_subscriber::EnvFilter;
 
 use super::screen;
@@ -52,14 +56,54 @@ fn check_levels(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Panics by the name of the thread and the place in the program, of which there are only so many. What clients ask for may
+/// panic each time.
+static PANICS: Mutex<Panics> = Mutex::new(Panics(BTreeMap::new()));
+
+struct Panics(BTreeMap<(String, String), Throttle>);
+
+impl Panics {
+    /// Whether a panic of a thread at a place is worth a line.
+    fn happened(&mut self, thread: &str, place: &str, now: Instant) -> Option<Told> {
+        let panics = self.0.entry((thread.to_owned(), place.to_owned()));
+        panics.or_default().happened(now)
+    }
+}
+
 /// Says that a thread panics, as the standard library does, but without waiting for who reads it.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("unnamed");
-    let mut text = format!("thread `{name}` {panic}\n");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(told) = panics.happened(name, &place, Instant::now()) else { return };
+    drop(panics);
+    let mut text = format!("thread `{name}` {panic}{told}\n");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         text += &format!("{backtrace}\n");
     }
     stderr::log(log_format::message(Importance::Error, &text).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn panics_at_one_place_are_not_a_line_each() {
+        let (mut panics, start) = (Panics(BTreeMap::new()), Instant::now());
+        let mut told = |thread, place, ms| {
+            let now = start + Duration::from_millis(ms);
+            panics.happened(thread, place, now).map(|told| told.left_out)
+        };
+        assert_eq!(told("serve", "a.rs:1:1", 0), Some(0));
+        assert_eq!(told("serve", "a.rs:1:1", 1), None);
+        // What else panics is not hidden by it.
+        assert_eq!(told("serve", "a.rs:2:1", 1), Some(0));
+        assert_eq!(told("timely:work-0", "a.rs:1:1", 1), Some(0));
+        assert_eq!(told("serve", "a.rs:1:1", 1_500), Some(1));
+    }
 }

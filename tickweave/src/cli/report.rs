@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::print_last;
+use super::{counted, print_last};
 use crate::stderr::problem;
 use dataflows::delivery::Undelivered;
 use dataflows::run::Report;
@@ -117,12 +117,8 @@ fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
     let bars: Vec<_> =
         summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
     let (first, last) = (first.rfc3339(), last.rfc3339());
-    let instruments = summary.instruments;
-    writeln!(
-        text,
-        "  bars of {instruments} instruments from {first} to {last}: {}",
-        bars.join(", ")
-    )
+    let instruments = counted(summary.instruments, "instrument");
+    writeln!(text, "  bars of {instruments} from {first} to {last}: {}", bars.join(", "))
 }
 
 fn as_json(report: &Report) -> Value {

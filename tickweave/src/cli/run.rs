@@ -8,7 +8,7 @@ use super::check::{going_on, layers};
 use super::report::{fails_by_recording, fails_by_refusals, fails_by_sinks, print_report};
 use super::results::ResultFlags;
 use super::screen::Beside;
-use super::{Outcome, signals};
+use super::{Outcome, counted, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
 use dataflows::config::Config;
@@ -106,8 +106,10 @@ pub(super) fn live<B>(
         error => anyhow::Error::new(error),
     })?;
     tracing::info!(
-        "run {}: {sources} sources, {workers} workers; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        "run {}: {}, {}; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
         node.generation(),
+        counted(sources as u64, "source"),
+        counted(workers as u64, "worker"),
         node.address(),
     );
     let beside = (beside(&node)?, supervised(&node, &stop)?);

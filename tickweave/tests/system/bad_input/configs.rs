@@ -121,6 +121,22 @@ fn a_good_configuration_is_shown_with_its_defaults_and_is_itself_good() {
     assert_eq!(json["job"]["workers"].as_u64(), Some(1));
 }
 
+/// The other columns are known by their names, so nothing else is missing.
+#[test]
+fn a_column_that_a_flag_names_wrongly_is_what_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("t.csv"), "Stamp,Symbol,Price,Qty\n2026-01-05T10:00:00Z,A,1,1\n")
+        .unwrap();
+    let ran = tickweave(
+        folder,
+        &["replay", "t.csv", "--instrument", "x:{symbol}", "--time", "Timestamp"],
+    );
+    let wanted = "t.csv: there is no column \"Timestamp\" (there are: Stamp, Symbol, Price, Qty)";
+    ran.failed(2, &[wanted]);
+    assert!(!ran.err.contains("--symbol"), "{}", ran.err);
+}
+
 /// What `run` and `replay` would only find when they open the files, `check` finds as well.
 #[test]
 fn files_that_a_configuration_reads_are_looked_at() {
@@ -133,8 +149,13 @@ fn files_that_a_configuration_reads_are_looked_at() {
         "2 faults:",
         "job.toml:5:9: source[0] (name `a`).paths: t.csv: there is no column \"size\" (there are: time, symbol, price)",
         "job.toml:12:9: source[1] (name `b`).paths: cannot open u.csv: No such file",
+        "job.toml is good but for its files of data; with --no-files no file of data is opened",
     ];
     tickweave(folder, &["check", "job.toml"]).failed(2, &both);
+    // Where more is at fault than files, that does not help.
+    fs::write(folder.join("bad.toml"), format!("[job]\nworkers = 0\n{SOURCE}")).unwrap();
+    let bad = tickweave(folder, &["check", "bad.toml"]);
+    assert!(bad.code == Some(2) && !bad.err.contains("--no-files"), "{bad:?}");
     assert_eq!(tickweave(folder, &["check", "job.toml", "--no-files"]).code, Some(0));
     tickweave(folder, &["replay", "job.toml"]).failed(2, &["there is no column \"size\""]);
 

@@ -133,7 +133,9 @@ fn killed_anywhere_it_comes_to_the_same() {
     let folder = folder.path();
     job(folder, &config(&server.url()));
     let mut feeder = Feeder { client: server.connect(), streamed: 0, posted: 0 };
-    let mut random = crate::end_to_end::made::Rng(std::env::var("TICKWEAVE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7));
+    let mut random = crate::end_to_end::made::Rng(
+        std::env::var("TICKWEAVE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7),
+    );
     let workers = [1, 4, 3, 2];
 
     // Something to restore, and to prune.
@@ -175,7 +177,10 @@ fn killed_anywhere_it_comes_to_the_same() {
     // The row that was not answered last may be there.
     let kind = if other.posted.is_multiple_of(3) { "fill" } else { "trade" };
     for address in [address, fresh_address] {
-        poll(|| try_post(address, &row(kind, other.posted)).then_some(()), || "the last row".to_owned());
+        poll(
+            || try_post(address, &row(kind, other.posted)).then_some(()),
+            || "the last row".to_owned(),
+        );
     }
     let counts = |address| {
         let answer = get(address, "/v1/views/candles?symbol=x:R&timeframe=1s&limit=10000").json();
