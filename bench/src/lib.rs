@@ -7,6 +7,7 @@
 //! | fan-out of one view to many WebSockets | a bare broadcast: a frame encoded once, one write a client |
 //! | a replay of a file, as a process | the plain loop over the same file, as a process |
 //! | ticks that a job takes in, and how soon it shows them, while clients read all they can | the same job alone |
+//! | a live run that keeps its state, and a start that goes on with it | the same run without |
 //! | growth of a tick's cost with symbols, timeframes, portfolios, skew and corrections | that of the plain loop |
 //!
 //! Loads of latencies are open: what is due is sent when it is due, whatever became of what was sent before, and latency counts from when it
@@ -30,6 +31,7 @@ mod memory;
 mod readers;
 mod rig;
 mod same;
+mod state;
 mod throughput;
 
 use std::collections::BTreeMap;
@@ -90,6 +92,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     growth::MEASUREMENT,
     flat::MEASUREMENT,
     readers::MEASUREMENT,
+    state::MEASUREMENT,
 ];
 
 /// A file to measure with.

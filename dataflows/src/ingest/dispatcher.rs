@@ -340,19 +340,20 @@ impl CommitDispatcher {
     }
 
     /// Begins a checkpoint with the commit that is dispatched next. The clock has closed it, and knew `history` then. The
-    /// last commit of a job saves all that it has.
-    pub fn begin_checkpoint(
-        &mut self,
-        history: ClockHistory,
-        catalog: &Catalog,
-        is_last: bool,
-    ) -> Result<(), DispatchError> {
-        let (Some(checkpoints), Some(log)) = (&mut self.checkpoints, &mut self.log) else {
-            return Ok(());
+    /// last commit of a job saves all that it has. If none can begin, that is told, and tried again later.
+    pub fn begin_checkpoint(&mut self, history: ClockHistory, catalog: &Catalog, is_last: bool) {
+        let (Some(checkpoints), Some(log)) = (&mut self.checkpoints, &mut self.log) else { return };
+        let rolled = log.roll().and_then(|segment| Ok((segment, log.file()?)));
+        let (segment, file) = match rolled {
+            Ok(rolled) => rolled,
+            Err(error) => {
+                checkpoints.postpone(&error, Instant::now());
+                return;
+            }
         };
         let commit = history.last().map_or(Commit(0), |last| last.commit);
         let start = ReplayStart {
-            segment: log.roll()?,
+            segment,
             commit,
             watermarks: self.watermarks.as_slice().to_vec(),
             round_watermarks: self.round_watermarks.as_slice().to_vec(),
@@ -363,8 +364,7 @@ impl CommitDispatcher {
             observed: self.observer.as_ref().map_or_else(Vec::new, |observer| observer.save()),
         };
         self.is_last = is_last;
-        checkpoints.begin(start, vec![log.file()?], Instant::now());
-        Ok(())
+        checkpoints.begin(start, file, Instant::now());
     }
 
     /// Waits until everything dispatched is complete.

@@ -16,7 +16,8 @@ use crate::clock::ClockHistory;
 use crate::config::{Config, ConfiguredSource, StateConfig};
 use crate::failpoints::{RESTORE_END, failpoint};
 use crate::ingest::checkpoints::{
-    self, Checkpoint, CheckpointKeeper, CheckpointPlan, CheckpointStatus, Found, Manifest,
+    self, Checkpoint, CheckpointKeeper, CheckpointPlan, CheckpointStatus, FoundCheckpoints,
+    Manifest,
 };
 use crate::ingest::commit_log::{
     CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir,
@@ -66,7 +67,7 @@ pub(super) fn open(
         }
     }
     let dir = StateDir::open(&state.dir)?;
-    let Found { checkpoint, passed_over, next } = checkpoints::newest(dir.path())?;
+    let FoundCheckpoints { checkpoint, passed_over, next } = checkpoints::newest(dir.path())?;
     let usable = usable(config, state, &dir, checkpoint, &passed_over)?;
     let (checkpoint, rebuilt) = usable.unzip();
     let rebuilt = rebuilt.unwrap_or_default();

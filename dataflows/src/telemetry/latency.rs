@@ -18,6 +18,7 @@ pub(super) struct TickToView {
     newest: Arc<Mutex<VecDeque<Duration>>>,
     /// For how long workers encoded states.
     saves: Histogram,
+    longest_save: Arc<Mutex<Duration>>,
 }
 
 /// The number of commits whose exact latency is kept.
@@ -31,6 +32,7 @@ impl Default for TickToView {
             newest: Arc::default(),
             // 0.1 ms to 3 s.
             saves: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
+            longest_save: Arc::default(),
         }
     }
 }
@@ -68,7 +70,15 @@ impl Metrics {
 
     /// Records for how long a worker encoded the state of a shard of an operator.
     pub fn state_saved(&self, took: Duration) {
-        self.0.tick_to_view.saves.observe(took.as_secs_f64());
+        let own = &self.0.tick_to_view;
+        own.saves.observe(took.as_secs_f64());
+        let mut longest = own.longest_save.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = (*longest).max(took);
+    }
+
+    /// The longest time for which a worker encoded a state.
+    pub fn longest_state_save(&self) -> Duration {
+        *self.0.tick_to_view.longest_save.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The quantile of the newest commits ([`NEWEST_COMMITS`] at most); none before the first.

@@ -20,7 +20,7 @@ pub struct Checkpoint {
 
 /// What a start finds.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundCheckpoints {
     /// The newest checkpoint that is whole; none if there is none.
     pub checkpoint: Option<Checkpoint>,
     /// What is wrong with newer ones.
@@ -33,8 +33,8 @@ pub struct Found {
 ///
 /// # Errors
 /// If the folder cannot be read, or another version of the program wrote its newest checkpoint.
-pub fn newest(folder: &Path) -> Result<Found, CheckpointError> {
-    let mut found = Found { next: 1, ..Found::default() };
+pub fn newest(folder: &Path) -> Result<FoundCheckpoints, CheckpointError> {
+    let mut found = FoundCheckpoints { next: 1, ..FoundCheckpoints::default() };
     if !folder.exists() {
         return Ok(found);
     }

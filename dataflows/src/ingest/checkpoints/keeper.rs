@@ -16,8 +16,9 @@ use node_api::Throttle;
 
 use super::checkpoint::Checkpoint;
 use super::manifest::ReplayStart;
+use super::messages::{Finish, Message};
 use super::states::{CheckpointStates, Counts};
-use super::writer::{CheckpointStatus, Finish, Message, Writer};
+use super::writer::{CheckpointStatus, Writer};
 use crate::publish::Board;
 use crate::telemetry::Metrics;
 
@@ -65,6 +66,7 @@ pub struct CheckpointKeeper {
 
 /// A checkpoint that has begun.
 struct Open {
+    number: u64,
     start: ReplayStart,
     began: Instant,
     /// The shards before this one are saved, or their commit is on its way.
@@ -73,9 +75,7 @@ struct Open {
     last: Commit,
     /// Whether the writer was told that all states are there.
     is_finishing: bool,
-    /// How many attempts had ended when it began.
-    ended_before: u64,
-    log: Vec<File>,
+    log: Option<File>,
 }
 
 impl CheckpointKeeper {
@@ -134,9 +134,9 @@ impl CheckpointKeeper {
         self.open.is_none() && self.plan.every.is_some() && self.due <= now
     }
 
-    /// Begins a checkpoint with the commit at hand. `log` are the files that have this commit and later ones. One that is
+    /// Begins a checkpoint with the commit at hand. `log` is the file that has this commit and later ones. One that is
     /// open is given up.
-    pub fn begin(&mut self, start: ReplayStart, log: Vec<File>, now: Instant) {
+    pub fn begin(&mut self, start: ReplayStart, log: File, now: Instant) {
         if self.open.take_if(|open| !open.is_finishing).is_some() {
             let _ = self.to_writer.send(Message::Abandon); // a writer that is gone has said why
         }
@@ -145,15 +145,27 @@ impl CheckpointKeeper {
         self.counts.begin(start.commit);
         let _ = self.to_writer.send(Message::Begin { number, first: start.commit });
         self.open = Some(Open {
+            number,
             last: start.commit,
             start,
             began: now,
             next_shard: 0,
             is_finishing: false,
-            ended_before: self.status.lock().ended,
-            log,
+            log: Some(log),
         });
         self.due = now + self.plan.every.unwrap_or_default();
+    }
+
+    /// None can begin now, for this reason; it is tried again later.
+    pub fn postpone(&mut self, why: &dyn std::error::Error, now: Instant) {
+        let text = super::writer::with_sources(why);
+        if let Some(told) = self.warnings.happened(now) {
+            tracing::error!(
+                "no checkpoint can begin, so the log is kept whole and grows: {text}{told}"
+            );
+        }
+        self.status.lock().failed = Some(text);
+        self.due = now + self.plan.every.map_or(RETRY, |every| every.max(RETRY));
     }
 
     /// The shards that a commit saves: a few, or with `all` those that are left.
@@ -190,7 +202,7 @@ impl CheckpointKeeper {
         let expected = self.expected();
         let Some(open) = &mut self.open else { return };
         let report = self.status.report();
-        if report.ended > open.ended_before {
+        if report.ended >= open.number {
             self.open = None;
             if let Some(why) = report.failed {
                 self.due = now + self.plan.every.map_or(RETRY, |every| every.min(RETRY));
@@ -212,7 +224,7 @@ impl CheckpointKeeper {
                 config: Arc::clone(&self.plan.config),
                 start: open.start.clone(),
                 last: open.last,
-                log: std::mem::take(&mut open.log),
+                log: open.log.take(),
                 began: open.began,
             };
             let _ = self.to_writer.send(Message::Finish(Box::new(finish)));

@@ -16,6 +16,7 @@ mod checkpoint;
 mod file;
 mod keeper;
 mod manifest;
+mod messages;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use checkpoint::{Checkpoint, Found, newest};
+pub use checkpoint::{Checkpoint, FoundCheckpoints, newest};
 pub use keeper::{CheckpointKeeper, CheckpointPlan};
 pub use manifest::{Manifest, ReplayStart};
 pub use states::CheckpointStates;

@@ -11,7 +11,7 @@ use operators::{SavedState, StateReadError, StateStore};
 
 use super::checkpoint::Checkpoint;
 use super::manifest::StatePiece;
-use super::writer::Message;
+use super::messages::Message;
 use crate::failpoints::{RESTORE_STATE, failpoint};
 use crate::telemetry::Metrics;
 

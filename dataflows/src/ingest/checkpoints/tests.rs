@@ -74,7 +74,7 @@ fn take(folder: &Path, restored: Option<Checkpoint>, next: u64, firsts: &[u64]) 
             .unwrap();
     for first in firsts {
         assert!(!keeper.is_due(std::time::Instant::now()), "only at the end");
-        keeper.begin(start(*first), Vec::new(), std::time::Instant::now());
+        keeper.begin(start(*first), tempfile::tempfile().unwrap(), std::time::Instant::now());
         let mut saved = 0;
         for commit in *first.. {
             let shards = keeper.shards_of(Commit(commit), false);

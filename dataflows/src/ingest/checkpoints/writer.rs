@@ -1,7 +1,7 @@
 //! Writes checkpoints, on a thread of its own: neither workers nor commits wait for the disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -9,10 +9,11 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use market::{Commit, Generation};
+use market::Commit;
 
 use super::file::{CheckpointFile, numbers, path_of, read_manifest};
-use super::manifest::{LogPiece, Manifest, ReplayStart, SavedLog, StatePiece};
+use super::manifest::{LogPiece, Manifest, SavedLog, StatePiece};
+use super::messages::{Finish, Message};
 use super::states::Counts;
 use super::{CheckpointError, io};
 use crate::failpoints::{
@@ -28,46 +29,6 @@ const FILES_BACK: u64 = 16;
 const LOG_PIECES_MAX: usize = 64;
 /// How many checkpoints are kept.
 const KEPT: usize = 2;
-
-/// What the writer is told, in this order for each checkpoint: `Begin`, its states, and `Finish` or `Abandon`.
-pub(super) enum Message {
-    /// A checkpoint begins.
-    Begin {
-        /// Its number.
-        number: u64,
-        /// Its first commit.
-        first: Commit,
-    },
-    /// The state of a shard of an operator.
-    State {
-        /// The operator.
-        operator: &'static str,
-        /// The shard.
-        shard: u8,
-        /// It is that after this commit.
-        after: Commit,
-        /// As the operator encoded it.
-        bytes: Vec<u8>,
-    },
-    /// All states were handed over, and everything through their last commit is complete.
-    Finish(Box<Finish>),
-    /// The checkpoint is given up.
-    Abandon,
-    /// No more of them.
-    End,
-}
-
-/// What completes a checkpoint.
-pub(super) struct Finish {
-    pub(super) generation: Generation,
-    pub(super) config: Arc<str>,
-    pub(super) start: ReplayStart,
-    pub(super) last: Commit,
-    /// The files of the log that have its commits: the disk must have them first.
-    pub(super) log: Vec<File>,
-    /// When it began.
-    pub(super) began: Instant,
-}
 
 /// How the checkpoints of a job are. Clones share it.
 #[derive(Clone, Default)]
@@ -88,7 +49,7 @@ pub struct CheckpointReport {
     pub failed: Option<String>,
     /// How many were finished since the start.
     pub finished: u64,
-    /// How many attempts have ended since the start, finished or failed.
+    /// The last attempt that has ended, finished or failed.
     pub ended: u64,
 }
 
@@ -133,9 +94,11 @@ struct Attempt {
 impl Writer {
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
         let mut attempt: Option<Attempt> = None;
+        let mut current = 0;
         for message in messages {
             let outcome = match message {
                 Message::Begin { number, first } => {
+                    current = number;
                     self.begin(number, first).map(|begun| attempt = Some(begun))
                 }
                 Message::State { operator, shard, after, bytes } => {
@@ -161,7 +124,7 @@ impl Writer {
                 attempt = None; // removes its file, which may make room
                 let mut status = self.status.lock();
                 status.failed = Some(with_sources(&error));
-                status.ended += 1;
+                status.ended = current;
             }
         }
     }
@@ -241,7 +204,7 @@ impl Writer {
         self.previous = Some(manifest);
         let pruned = self.prune();
         let mut status = self.status.lock();
-        let (finished, ended) = (status.finished + 1, status.ended + 1);
+        let (finished, ended) = (status.finished + 1, number);
         *status = CheckpointReport {
             newest: Some((number, from)),
             finished_at: Some(Instant::now()),
@@ -331,7 +294,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// An error with what caused it.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

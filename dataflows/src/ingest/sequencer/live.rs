@@ -241,7 +241,7 @@ impl LiveSequencer<'_> {
         let binding = closed.binding.clone();
         if to.begins_checkpoint(is_last) {
             let history = self.builder.clock.history(&binding);
-            to.begin_checkpoint(history, self.builder.catalog(), is_last)?;
+            to.begin_checkpoint(history, self.builder.catalog(), is_last);
         }
         self.builder.clock.given_up().iter().for_each(|change| (self.callbacks.given_up)(*change));
         to.dispatch(closed)?;

@@ -106,13 +106,14 @@ fn added_up(folder: &Path) -> BTreeMap<String, Value> {
         // A line of which a killed process has written a part.
         let Ok(change) = serde_json::from_str::<Value>(line) else { continue };
         let key = change["key"].to_string();
-        let op = change["op"].as_str().unwrap_or_default().to_owned();
-        if ["upsert", "delete"].contains(&&*op) {
-            let name = (change["run"].to_string(), change["commit"].to_string(), key.clone());
-            assert!(told.insert(name), "told twice: {line}");
+        let op = change["op"].as_str().unwrap_or_default();
+        if op == "snapshot" {
+            (rows, told) = (BTreeMap::new(), BTreeSet::new()); // of another start
+            continue;
         }
-        match &*op {
-            "snapshot" => rows.clear(),
+        let is_new = told.insert((change["commit"].to_string(), key.clone()));
+        assert!(is_new || !["upsert", "delete"].contains(&op), "told twice: {line}");
+        match op {
             "upsert" => drop(rows.insert(key, change["row"].clone())),
             "delete" => drop(rows.remove(&key)),
             _ => {}
