@@ -210,12 +210,9 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
     let (mut found, mut several, mut missing) = (Vec::new(), None, Vec::new());
     let mut is_as_said = true;
     for (role, said) in roles {
-        match said {
-            Some(column) => {
-                is_as_said &= has(&names, column);
-                continue;
-            }
-            None => {}
+        if let Some(column) = said {
+            is_as_said &= has(&names, column);
+            continue;
         }
         let of_role = if role == Role::Time { time_of(way, &names) } else { role.find(&names) };
         match of_role {

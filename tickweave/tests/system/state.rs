@@ -93,6 +93,7 @@ fn rows(address: SocketAddr, view: &str) -> Vec<String> {
         "first_commit",
         "last_commit",
         "changes",
+        "settled",
     ];
     let mut rows: Vec<String> = rows
         .into_iter()
@@ -644,4 +645,55 @@ fn a_checkpoint_that_cannot_be_written_stops_nothing_and_is_told() {
     let (mut run, _) = start(folder, 1, &[]);
     run.wait_for("from checkpoint");
     end(run);
+}
+
+/// A job that clients alone feed, so that its state knows no path.
+const POSTED_ONLY: &str = "[job]\ntimeframes = [\"1s\", \"1m\"]\nindicators = [\"sma3\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+                           [[instrument]]\npattern = \"x:*\"\nquote = \"USD\"\n[state]\ncheckpoint_every = \"never\"\n";
+
+/// State as the first build with checkpoints wrote it: a checkpoint, and a commit behind it. Files of state must be read by
+/// later builds, or refused with what to do; then this test says so.
+#[test]
+fn the_state_of_an_earlier_build_is_read() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept/state-1");
+    let (first, last) = ((0..30).map(|id| row("trade", id) + &row("fill", id)), row("trade", 30));
+    let first: String = first.collect();
+    let begin = |folder: &Path| {
+        fs::write(folder.join("job.toml"), POSTED_ONLY).unwrap();
+        start(folder, 2, &[])
+    };
+    if std::env::var_os("TICKWEAVE_WRITE_KEPT").is_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, address) = begin(folder.path());
+        posted(address, &first);
+        end(run);
+        let (run, address) = begin(folder.path());
+        wait_until_ready(address);
+        posted(address, &last);
+        kill(run);
+        fs::create_dir_all(&kept).unwrap();
+        for file in fs::read_dir(folder.path().join("state")).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), kept.join(file.file_name())).unwrap();
+        }
+    }
+    let (folder, fresh) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(folder.path().join("state")).unwrap();
+    for file in fs::read_dir(&kept).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), folder.path().join("state").join(file.file_name())).unwrap();
+    }
+    let (mut run, address) = begin(folder.path());
+    run.wait_for("from checkpoint 1");
+    wait_until_ready(address);
+    let (anew, fresh_address) = begin(fresh.path());
+    posted(fresh_address, &first);
+    posted(fresh_address, &last);
+    assert_same(&values(address), &values(fresh_address));
+    assert_same(
+        &[("trades", rows(address, "trades"))],
+        &[("trades", rows(fresh_address, "trades"))],
+    );
+    end(run);
+    end(anew);
 }
