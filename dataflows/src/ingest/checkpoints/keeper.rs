@@ -184,7 +184,7 @@ impl CheckpointKeeper {
             true => Shard::COUNT as u16,
             false => {
                 let sizes = self.counts.shard_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-                group(&*sizes, first, self.workers)
+                group(&sizes, first, self.workers)
             }
         };
         (open.next_shard, open.last) = (end, commit);

@@ -176,7 +176,7 @@ impl Writer {
         let Finish { generation, config, start, last, log, began } = finish;
         failpoint(CHECKPOINT_LOGS);
         let logs = self.logs(&mut attempt, last)?;
-        for file in log {
+        if let Some(file) = log {
             file.sync_data().map_err(io("make the log durable in", &self.folder))?;
         }
         let Attempt { file, number, mut states, written, shard_bytes, .. } = attempt;
