@@ -24,6 +24,7 @@ mod leap_seconds;
 pub mod names;
 mod places;
 pub mod price;
+mod plural;
 mod printable;
 pub mod registry;
 pub mod rejection;
@@ -57,6 +58,7 @@ pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameCount, NameError, Named, Names};
 pub use price::{Price, Quantity};
+pub use plural::plural;
 pub use printable::printable;
 pub use registry::{
     NameRegistry, Numbered, Registries, RegistryError, SharedRegistries, SourceRegistry,

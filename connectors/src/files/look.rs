@@ -11,6 +11,7 @@ use names::{NameFound, Role, date_of, is_of_bars, shown};
 use sample::{DELIMITERS, Divided, Sample};
 
 use super::config::{Format, format_of};
+use super::similar::did_you_mean;
 use crate::delimited::is_tsv;
 
 /// What is said of how files are written.
@@ -115,8 +116,10 @@ enum Columns {
     Ambiguous(String),
     /// One is missing that was not said.
     Missing(String),
-    /// One is missing that was said; the reader says so.
-    NotAsSaid,
+    /// One is missing that was said.
+    NotAsSaid(String),
+    /// Columns have numbers, and those of numbers hold none; the reader says so.
+    NotNumbers,
 }
 
 fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<FoundLook>, String> {
@@ -161,8 +164,10 @@ fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<Found
         Columns::Found(columns) => {
             Ok(Some(FoundLook { delimiter, comment, columns: columns.clone() }))
         }
-        Columns::NotAsSaid => Ok(Some(FoundLook { delimiter, comment, columns: Vec::new() })),
-        Columns::Ambiguous(problem) | Columns::Missing(problem) => Err(problem.clone()),
+        Columns::NotNumbers => Ok(Some(FoundLook { delimiter, comment, columns: Vec::new() })),
+        Columns::Ambiguous(problem) | Columns::Missing(problem) | Columns::NotAsSaid(problem) => {
+            Err(problem.clone())
+        }
     }
 }
 
@@ -196,7 +201,7 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
     if asked.no_header {
         let places = [&asked.price, &asked.size].map(|place| place.as_ref()?.parse().ok());
         let are_numbers = places.iter().flatten().all(|place| way.has_numbers(*place));
-        return if are_numbers { Columns::Found(Vec::new()) } else { Columns::NotAsSaid };
+        return if are_numbers { Columns::Found(Vec::new()) } else { Columns::NotNumbers };
     }
     let names = way.names();
     let mut roles =
@@ -208,7 +213,7 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
     for (role, said) in roles {
         match said {
             Some(column) if has(&names, column) => continue,
-            Some(_) => return Columns::NotAsSaid,
+            Some(column) => return Columns::NotAsSaid(not_there(way, &names, role, column)),
             None => {}
         }
         let of_role = if role == Role::Time { time_of(way, &names) } else { role.find(&names) };
@@ -246,6 +251,22 @@ fn time_of(way: &Divided, names: &[&str]) -> NameFound {
         }
         several => several,
     }
+}
+
+/// That the column which was said is not there, and what may be meant.
+fn not_there(way: &Divided, names: &[&str], role: Role, said: &str) -> String {
+    let key = role.name();
+    let one = said.split([',', '|']).map(str::trim).find(|one| !names.contains(one));
+    let one = one.unwrap_or(said);
+    if way.begins_with_row() {
+        return format!(
+            "there is no column {} (--{key}): the first line, {}, names none; with --no-header columns have numbers",
+            shown(one),
+            way.shown()
+        );
+    }
+    let near = did_you_mean(names, one);
+    format!("there is no column {} (--{key}; {near}there are: {})", shown(one), way.shown())
 }
 
 /// That no column has a common name for these, and what helps.

@@ -8,6 +8,7 @@ use super::print_last;
 use crate::stderr::problem;
 use dataflows::delivery::Undelivered;
 use dataflows::run::Report;
+use market::plural;
 
 /// If more was refused than may be, says so on standard error, with the main reason and what helps. That is a failure
 /// unless the run is `lenient`; returns whether it is one.
@@ -47,9 +48,13 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     let secs = report.elapsed.as_secs_f64();
     writeln!(
         text,
-        "{what} {} records in {} commits and {secs:.2} s ({:.0} records/s){}",
+        "{what} {} records in {} commits{} and {secs:.2} s ({:.0} records/s){}",
         totals.records,
-        report.commits,
+        report.commits - report.restored,
+        match report.restored {
+            0 => String::new(),
+            restored => format!(" after {restored} of earlier starts"),
+        },
         totals.records as f64 / secs.max(1e-9),
         match (report.complete, report.cut, report.refusals.truncated) {
             (false, ..) => "; stopped before the end",
@@ -117,10 +122,10 @@ fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
     let bars: Vec<_> =
         summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
     let (first, last) = (first.rfc3339(), last.rfc3339());
-    let instruments = summary.instruments;
+    let instruments = plural(summary.instruments, "instrument");
     writeln!(
         text,
-        "  bars of {instruments} instruments from {first} to {last}: {}",
+        "  bars of {instruments} from {first} to {last}: {}",
         bars.join(", ")
     )
 }
@@ -158,6 +163,7 @@ fn as_json(report: &Report) -> Value {
         "alerts_raised": totals.alerts_raised,
         "alerts_withdrawn": totals.alerts_withdrawn,
         "commits": report.commits,
+        "restored": report.restored,
         "elapsed_s": report.elapsed.as_secs_f64(),
         "complete": report.complete,
         "cut": report.cut,

@@ -12,6 +12,7 @@ use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
 use dataflows::config::Config;
+use market::plural;
 use dataflows::ingest::Stop;
 use dataflows::run::RunOptions;
 
@@ -106,8 +107,10 @@ pub(super) fn live<B>(
         error => anyhow::Error::new(error),
     })?;
     tracing::info!(
-        "run {}: {sources} sources, {workers} workers; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        "run {}: {}, {}; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
         node.generation(),
+        plural(sources as u64, "source"),
+        plural(workers as u64, "worker"),
         node.address(),
     );
     let beside = (beside(&node)?, supervised(&node, &stop)?);

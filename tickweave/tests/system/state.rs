@@ -197,6 +197,37 @@ fn a_job_that_is_killed_again_and_again_comes_to_the_same() {
     assert_eq!(again["commits"], ran["commits"]);
 }
 
+/// A start answers for what came to it, and not for what earlier ones have refused.
+#[test]
+fn what_earlier_starts_refused_does_not_count_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("job.toml"), "[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let bad = row("trade", 2).replace("\"price\":12", "\"price\":\"much\"");
+    let (run, address) = start(folder, 1, &[]);
+    let rows = format!("{}{bad}", row("trade", 1));
+    poll(
+        || Some(post(address, "/api/streaming/process", &NDJSON, &rows).status == 202),
+        || "rows are taken".to_owned(),
+    );
+    run.signal("TERM");
+    let first = run.end();
+    let cure = "Clients posted them: the answer of each post names its refused rows";
+    first.failed(4, &["1 of 2 rows (50.0 %) were refused", "bad_field", cure]);
+    assert!(!first.err.contains("--time"), "{}", first.err);
+    for more in [&[][..], &["--lenient"]] {
+        let (run, address) = start(folder, 2, more);
+        wait_until_ready(address);
+        run.signal("TERM");
+        let ran = run.end().json();
+        assert_eq!((&ran["refused"], &ran["accepted"]), (&json!(0), &json!(0)), "{ran}");
+        assert_eq!(ran["reasons"], json!({}), "{ran}");
+        assert!(ran["restored"].as_u64() <= ran["commits"].as_u64(), "{ran}");
+        assert!(ran["restored"].as_u64() > Some(0), "{ran}");
+        assert_eq!(ran["views"]["dead_letters"]["rows"], 1, "{ran}");
+    }
+}
+
 /// What was accepted and not answered may be there or not; what was answered is there once.
 #[test]
 fn what_was_answered_is_there_whenever_it_is_killed() {
