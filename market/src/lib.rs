@@ -23,8 +23,8 @@ pub mod instrument;
 mod leap_seconds;
 pub mod names;
 mod places;
-pub mod price;
 mod plural;
+pub mod price;
 mod printable;
 pub mod registry;
 pub mod rejection;
@@ -57,8 +57,8 @@ pub use id_texts::{IdCollision, IdText, IdTexts};
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameCount, NameError, Named, Names};
-pub use price::{Price, Quantity};
 pub use plural::plural;
+pub use price::{Price, Quantity};
 pub use printable::printable;
 pub use registry::{
     NameRegistry, Numbered, Registries, RegistryError, SharedRegistries, SourceRegistry,

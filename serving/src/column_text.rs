@@ -48,10 +48,9 @@ pub(super) fn column_text(column: &Column, text: &str) -> Result<String, NoSuchT
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
             number.map(|n| n.to_string()).ok_or_else(|| format("a number"))
         }
-        ColumnType::Time => read_time(text).map(|time| time.rfc3339()).map_err(|why| NoSuchText {
-            why,
-            ..format("a time")
-        }),
+        ColumnType::Time => read_time(text)
+            .map(|time| time.rfc3339())
+            .map_err(|why| NoSuchText { why, ..format("a time") }),
         ColumnType::Timeframe => {
             let timeframe = text.parse::<Timeframe>().map(|timeframe| timeframe.to_string());
             timeframe.map_err(|why| NoSuchText { why, ..format("a timeframe") })
@@ -108,7 +107,11 @@ mod tests {
             (decimal, "10.50", "10.5"),
             (decimal, "1e3", "1000"),
             (decimal, "-0.5", "-0.5"),
-            (decimal, "340282366920938463463374607431768211455.25", "340282366920938463463374607431768211455.25"),
+            (
+                decimal,
+                "340282366920938463463374607431768211455.25",
+                "340282366920938463463374607431768211455.25",
+            ),
             (ColumnType::Unsigned, "007", "7"),
             (ColumnType::Number, "1.50", "1.5"),
             (ColumnType::Time, "1700000000s", "2023-11-14T22:13:20Z"),

@@ -280,7 +280,8 @@ impl Type {
 
     /// The type of this name; an error names all.
     pub fn named(name: &str) -> Result<Type, String> {
-        let found = TYPES.iter().find(|one| one.name == name || one.alias == Some(name)).map(|one| one.of);
+        let found =
+            TYPES.iter().find(|one| one.name == name || one.alias == Some(name)).map(|one| one.of);
         found.ok_or_else(|| {
             let names: Vec<_> = TYPES.iter().map(|one| one.name).collect();
             format!("is not a type of entries ({})", names.join(", "))

@@ -12,7 +12,7 @@ use crate::format::{ACCEPT_ROWS, FORMAT, Format, Line, NUMBERS_AS_STRINGS, Shown
 use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::read_your_writes::{MIN_FRONTIER, ReadYourWrites, is_past, WAIT_MS};
+use crate::read_your_writes::{MIN_FRONTIER, ReadYourWrites, WAIT_MS, is_past};
 use rows::readers::Class;
 use rows::{AsOf, Frontier, View};
 

@@ -162,7 +162,8 @@ fn are_there(paths: &[PathBuf]) -> anyhow::Result<()> {
 
 /// Refuses the folder in which a job keeps its state: it holds parts of a recording, and no files of trades.
 fn is_no_state(path: &Path) -> Result<(), ConfigError> {
-    let names = std::fs::read_dir(path).into_iter().flatten().flatten().map(|file| file.file_name());
+    let names =
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|file| file.file_name());
     let names = names.filter_map(|name| name.into_string().ok());
     let mut segments: Vec<String> =
         names.filter(|name| name.starts_with("log-") && name.ends_with(".twrec")).collect();

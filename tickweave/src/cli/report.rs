@@ -123,11 +123,7 @@ fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
         summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
     let (first, last) = (first.rfc3339(), last.rfc3339());
     let instruments = plural(summary.instruments, "instrument");
-    writeln!(
-        text,
-        "  bars of {instruments} from {first} to {last}: {}",
-        bars.join(", ")
-    )
+    writeln!(text, "  bars of {instruments} from {first} to {last}: {}", bars.join(", "))
 }
 
 fn as_json(report: &Report) -> Value {

@@ -12,9 +12,9 @@ use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
 use dataflows::config::Config;
-use market::plural;
 use dataflows::ingest::Stop;
 use dataflows::run::RunOptions;
+use market::plural;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]

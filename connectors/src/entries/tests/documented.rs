@@ -32,7 +32,8 @@ fn the_page_shows_the_fields_as_they_are() {
 }
 
 fn types() -> String {
-    let mut table = String::from("| `type` | what it says | needs | may have |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| `type` | what it says | needs | may have |\n|---|---|---|---|\n");
     for TypeDoc { of, name, alias, doc } in TYPES {
         let those = |has: &dyn Fn(&FieldDoc) -> bool| {
             let own = FIELDS.iter().filter(|field| field.of != Field::Type && has(field));

@@ -251,10 +251,7 @@ fn some_fields_and_types_have_another_word() {
     let other = row.replace("instrument", "symbol").replace("quantity", "size");
     assert_eq!(read(&other).unwrap(), read(row).unwrap());
     let correct = row.replace("trade", "correct");
-    assert_eq!(
-        read(&correct.replace("correct", "correction")).unwrap(),
-        read(&correct).unwrap()
-    );
+    assert_eq!(read(&correct.replace("correct", "correction")).unwrap(), read(&correct).unwrap());
     for (one, both) in [
         ("\"quantity\":3", "\"quantity\":3,\"size\":3"),
         ("\"instrument\":\"us:A\"", "\"symbol\":\"us:A\",\"instrument\":\"us:A\""),

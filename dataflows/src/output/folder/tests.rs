@@ -26,7 +26,7 @@ fn what_the_manifest_lists_is_replaced_and_nothing_else() {
     let path = &place.path().join("new/out");
     for text in ["first", "second"] {
         let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
-            put(&mut folder, "a.csv", text).unwrap();
+        put(&mut folder, "a.csv", text).unwrap();
         put(&mut folder, "b.csv", text).unwrap();
         assert_holds(&path.join("a.csv"), text);
     }

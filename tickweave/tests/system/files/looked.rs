@@ -175,14 +175,23 @@ fn a_column_that_is_not_there_is_the_one_that_is_named() {
     };
     let there = "there are: \"Timestamp, Price (USD), QTY, Ticker\"";
     for (flags, wanted) in [
-        (["--price", "Price"], "a.csv: there is no column \"Price\" (--price; did you mean \"Price (USD)\"? "),
-        (["--time", "timestmp"], "a.csv: there is no column \"timestmp\" (--time; did you mean \"Timestamp\"? "),
+        (
+            ["--price", "Price"],
+            "a.csv: there is no column \"Price\" (--price; did you mean \"Price (USD)\"? ",
+        ),
+        (
+            ["--time", "timestmp"],
+            "a.csv: there is no column \"timestmp\" (--time; did you mean \"Timestamp\"? ",
+        ),
         (["--size", "nothing"], "a.csv: there is no column \"nothing\" (--size; there are"),
     ] {
         asked(&flags).failed(2, &[wanted, there]);
     }
     let other = asked(&["--side", "tiker"]);
-    other.failed(2, &["there is no column \"tiker\" (did you mean \"Ticker\"? there are: Timestamp"]);
+    other.failed(
+        2,
+        &["there is no column \"tiker\" (did you mean \"Ticker\"? there are: Timestamp"],
+    );
     assert_eq!(asked(&["--price", "Price (USD)"]).code, Some(0));
 }
 

@@ -49,7 +49,8 @@ fn rows_of(batch_list: &BatchList, scan: &Scan, visits: usize) -> Option<(Vec<Ve
     let frontier = Frontier { commit: Some(Commit(u64::MAX)), at: EventTime(0) };
     let labels = Labels::default();
     let mut allowance = Allowance::of(visits);
-    let page = read::<CandlesView>(batches.clone(), frontier, scan, &labels, &mut allowance).ok()?;
+    let page =
+        read::<CandlesView>(batches.clone(), frontier, scan, &labels, &mut allowance).ok()?;
     let (own, more) =
         entries::<CandlesView>(batches, frontier, scan, &mut Allowance::unlimited()).ok()?;
     assert_eq!((own.len(), more), (page.rows.len(), page.more));
