@@ -1,5 +1,5 @@
-//! What a request asks for in a column: checked by the type of the column, and as cells of it are written. A value that no
-//! row can ever have is refused: an empty answer would say that there is none now.
+//! What a request asks for in a column: checked by the type of the column, and as cells of it are written. A value that
+//! no row can ever have is refused: an empty answer would say that there is none now.
 
 use market::{Currency, Timeframe, decimal};
 

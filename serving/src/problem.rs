@@ -157,8 +157,8 @@ pub(super) const NOT_REACHED: ProblemKind = kind(
     "frontier-not-reached",
     "Not yet as new as that",
     StatusCode::TOO_EARLY,
-    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`; or `as_of` names what \
-     is still to come. Ask again, or wait longer.",
+    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`; or `as_of` names \
+     what is still to come. Ask again, or wait longer.",
 );
 pub(super) const BUSY: ProblemKind = kind(
     "busy",

@@ -1,7 +1,7 @@
 //! Names of columns that are like another.
 
-/// The name of these that may be meant by one that is none of them: in another case or without what stands in parentheses,
-/// longer or shorter, or with another letter.
+/// The name of these that may be meant by one that is none of them: in another case, without what stands in
+/// parentheses, longer or shorter, or with another letter.
 pub(super) fn similar<'a>(names: &[&'a str], given: &str) -> Option<&'a str> {
     let wanted = normal(given);
     if wanted.is_empty() {

@@ -178,8 +178,8 @@ fn without_partition<'a>(partition: &str, detail: &'a str) -> &'a str {
     rest.unwrap_or(detail)
 }
 
-/// Where a refused row lies, as its server calls it: the id of an entry of Redis, the offset of a message of Kafka; else
-/// the position.
+/// Where a refused row lies, as its server calls it: the id of an entry of Redis, the offset of a message of Kafka;
+/// else the position.
 fn place(rejection: &Rejection, position: u64) -> String {
     let original = rejection.original.as_deref();
     let original = original.and_then(|text| serde_json::from_str::<Value>(text).ok());

@@ -55,8 +55,8 @@ impl<R> LimitedRows<R> {
         LimitedRows { limit, latest_first, kept, more: false }
     }
 
-    /// Adds the next row in the order of keys, with the ordinal of its time. Returns which rows may still be part of the
-    /// answer.
+    /// Adds the next row in the order of keys, with the ordinal of its time. Returns which rows may still be part of
+    /// the answer.
     pub(super) fn push(&mut self, time: u64, row: R) -> Needed {
         let (limit, latest_first) = (self.limit, self.latest_first);
         match &mut self.kept {

@@ -165,16 +165,16 @@ pub(super) fn cure(reason: &str) -> &'static str {
 fn cure_of_posted(reason: &str) -> &'static str {
     match reason {
         TOO_LATE => {
-            "Clients posted them: `http.grace` says how long rows of clients are waited for (\"forever\" where they send the \
-             past), and `job.reject_after` how late a trade may come"
+            "Clients posted them: `http.grace` says how long rows of clients are waited for (\"forever\" where they send \
+             the past), and `job.reject_after` how late a trade may come"
         }
         CONFLICT => {
             "Clients posted them: an id names one trade; to change a trade, post a `correct` with its id in `of`"
         }
         "bad_instrument" => cure(reason),
         _ => {
-            "Clients posted them: the answer of each post names its refused rows and why; docs/http.md (Posting rows) has \
-             the fields of each type"
+            "Clients posted them: the answer of each post names its refused rows and why; docs/http.md (Posting rows) \
+             has the fields of each type"
         }
     }
 }
