@@ -213,7 +213,7 @@ fn what_earlier_starts_refused_does_not_count_again() {
     run.signal("TERM");
     let first = run.end();
     let cure = "Clients posted them: the answer of each post names its refused rows";
-    first.failed(4, &["1 of 2 rows (50.0 %) were refused", "bad_field", cure]);
+    first.failed(4, &["1 of 2 rows (50.0 %) were refused", "bad_price", cure]);
     assert!(!first.err.contains("--time"), "{}", first.err);
     for more in [&[][..], &["--lenient"]] {
         let (run, address) = start(folder, 2, more);
