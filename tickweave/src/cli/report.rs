@@ -48,9 +48,9 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     let secs = report.elapsed.as_secs_f64();
     writeln!(
         text,
-        "{what} {} records in {} commits{} and {secs:.2} s ({:.0} records/s){}",
-        totals.records,
-        report.commits - report.restored,
+        "{what} {} in {}{} and {secs:.2} s ({:.0} records/s){}",
+        plural(totals.records, "record"),
+        plural(report.commits - report.restored, "commit"),
         match report.restored {
             0 => String::new(),
             restored => format!(" after {restored} of earlier starts"),
@@ -85,15 +85,17 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     bars(report, &mut text)?;
     let views = report.views.iter().filter(|(_, rows, digest)| *rows > 0 || digest.is_some());
     for (view, rows, digest) in views {
-        write!(text, "  {view:<13} {rows} rows")?;
+        write!(text, "  {view:<13} {}", plural(*rows, "row"))?;
         if let Some(digest) = digest {
             write!(text, "  changes {}  rows {}", digest.changes, digest.rows)?;
         }
         text.push('\n');
     }
     if let Some((folder, files)) = &report.files {
-        let names: Vec<_> =
-            files.iter().map(|file| format!("{} ({} rows)", file.name, file.rows)).collect();
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| format!("{} ({})", file.name, plural(file.rows, "row")))
+            .collect();
         writeln!(text, "  written to {}: {}", folder.display(), names.join(", "))?;
     }
     Ok(text)
