@@ -98,9 +98,8 @@ impl Results<'_> {
     pub fn write(
         &self,
         written: &Written,
-        folder: &ResultsFolder,
+        folder: &mut ResultsFolder,
     ) -> Result<Vec<WrittenFile>, OutputError> {
-        folder.begin()?;
         let (mut files, mut first_error) = (Vec::new(), None);
         for content in written.contents(self.views, self.timeframes) {
             match self.put(&content, written, folder) {
@@ -116,7 +115,7 @@ impl Results<'_> {
         &self,
         content: &Content,
         written: &Written,
-        folder: &ResultsFolder,
+        folder: &mut ResultsFolder,
     ) -> Result<Option<WrittenFile>, OutputError> {
         let (name, Results { reader, catalog, labels, .. }) = (content.file_name(), self);
         let mut rows = 0;

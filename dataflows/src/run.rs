@@ -1,5 +1,6 @@
 //! Runs a configured job: starts its workers, dispatches commits to them, and reports the result.
 
+mod counts;
 mod error;
 mod first_rows;
 mod live;
@@ -42,6 +43,7 @@ use crate::publish::{Board, BoardConfig, BoardReader, ID_TEXTS};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
 use crate::view_list::entries;
+use counts::Counts;
 use error::not_opened;
 use outputs::Outputs;
 use state::{JobState, Restoring};
@@ -87,6 +89,8 @@ pub struct Job {
     began: Instant,
     /// The share of its input that it may refuse.
     refused_share: f64,
+    /// What earlier starts have counted; none of a start that ended before it had read all of that.
+    before: Option<Counts>,
     /// Where final views go.
     results: Option<ResultsFolder>,
     /// The names of indicators.
@@ -179,6 +183,7 @@ impl Job {
             engine,
             began,
             refused_share: config.refused_share,
+            before: Some(Counts::default()),
             results: outputs.results,
             labels: config.labels(),
             timeframes: config.job.timeframes().to_vec(),

@@ -23,6 +23,7 @@ pub mod instrument;
 mod leap_seconds;
 pub mod names;
 mod places;
+mod plural;
 pub mod price;
 mod printable;
 pub mod registry;
@@ -56,6 +57,7 @@ pub use id_texts::{IdCollision, IdText, IdTexts};
 pub use input_event::InputEvent;
 pub use instrument::{Catalog, CatalogError, Found, Instrument, InstrumentRule};
 pub use names::{Name, NameCount, NameError, Named, Names};
+pub use plural::plural;
 pub use price::{Price, Quantity};
 pub use printable::printable;
 pub use registry::{

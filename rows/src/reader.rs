@@ -39,7 +39,9 @@ pub struct Scan {
     pub filter: RowFilter,
     /// Read from the latest row backwards, so that a limit keeps the latest rows.
     pub latest_first: bool,
-    /// The most rows of the answer.
+    /// The most rows of the answer. Where there is a limit, and keys have a time, rows are read by this time, and those
+    /// of one time by their keys: so it keeps the latest rows of all instruments, and not those of a few.
+    /// `usize::MAX` is none.
     pub limit: usize,
     /// Read the view as of the latest snapshot point at or before this; none: as it is now. Only for views with a
     /// history.
@@ -51,7 +53,7 @@ pub struct Scan {
 pub struct Page {
     /// The frontier of the rows.
     pub frontier: Frontier,
-    /// The rows, in the order of the view's key (or latest first, if so asked); one cell per column.
+    /// The rows, in the order of the view's key, or as the read asked for; one cell per column.
     pub rows: Vec<Vec<Cell>>,
     /// Whether the limit left rows out.
     pub more: bool,

@@ -1,6 +1,6 @@
 //! Selects rows of a view.
 
-use market::{EventTime, InstrumentId, PortfolioId, Timeframe};
+use market::{EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 use crate::cell::Cell;
 use crate::text::plain_text;
@@ -62,6 +62,16 @@ impl Dimension {
 impl KeyRange {
     /// All values.
     pub const ANY: KeyRange = KeyRange::Between(0, u64::MAX);
+
+    /// Selects nothing outside of these any more, both included.
+    pub fn narrow(&mut self, least: u64, most: u64) {
+        match self {
+            KeyRange::Between(from, to) => {
+                (*from, *to) = ((*from).max(least), (*to).min(most));
+            }
+            KeyRange::OneOf(ordinals) => ordinals.retain(|one| (least..=most).contains(one)),
+        }
+    }
 
     /// The least selected ordinal at or after this one.
     pub fn next(&self, ordinal: u64) -> Option<u64> {
@@ -145,6 +155,10 @@ impl RowFilter {
             && time
             && self.texts.iter().all(|(column, texts)| match cells.get(*column) {
                 Some(Cell::TradeId(id)) => texts.iter().any(|text| id.is_called(text)),
+                Some(Cell::Model(id)) => texts.iter().any(|text| ModelId::of(text) == *id),
+                Some(Cell::IdScope(id)) => {
+                    texts.iter().any(|text| IdScope::of(text) == id.contiguous(false))
+                }
                 Some(cell) => plain_text(cell).is_some_and(|text| texts.contains(&text)),
                 None => false,
             })

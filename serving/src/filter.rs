@@ -4,11 +4,12 @@
 use market::{PortfolioId, Timeframe};
 
 use super::Context;
+use super::column_text::{NoSuchText, column_text};
 use super::parameter::{ParameterType, RouteParameter};
 use super::problem::Problem;
-use super::query::{FROM, Query, TO, listed, named};
+use super::query::{FROM, Query, TO, listed, named, shown};
 use super::symbol::resolve;
-use rows::{OPEN_TIME, RowFilter, View};
+use rows::{Column, OPEN_TIME, RowFilter, View};
 
 /// The parameters of a request, with the conditions on columns separated.
 pub(super) struct FilterQuery<'a> {
@@ -82,9 +83,28 @@ impl<'a> FilterQuery<'a> {
             let detail = format!("`{name}` is given more than once; separate values by commas");
             query.error(name, "repeated", detail, Vec::new());
         }
-        let texts = columns.into_iter().map(|(column, text)| (column, values(text)));
-        FilterQuery { query, texts: texts.collect() }
+        let texts = columns.into_iter().map(|(column, text)| {
+            (column, column_texts(&mut query, &view.columns[column], values(text)))
+        });
+        let texts = texts.collect();
+        FilterQuery { query, texts }
     }
+}
+
+/// Values of a column; an error for each that no row can have.
+fn column_texts(query: &mut Query<'_>, column: &Column, texts: Vec<String>) -> Vec<String> {
+    let mut read = Vec::with_capacity(texts.len());
+    for text in texts {
+        match column_text(column, &text) {
+            Ok(text) => read.push(text),
+            Err(NoSuchText { code, why, allowed, similar }) => {
+                let detail = format!("{}={} {why}", column.name, shown(&text));
+                query.error(column.name, code, detail, allowed);
+                query.suggest(similar);
+            }
+        }
+    }
+    read
 }
 
 /// The row filter of a query. Errors of parameters are recorded in `query`; the returned error is an unknown

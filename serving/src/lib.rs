@@ -13,6 +13,7 @@
 mod answers;
 mod bars;
 mod body;
+mod column_text;
 mod consistent_reads;
 mod fill;
 mod filter;

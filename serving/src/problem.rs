@@ -157,8 +157,8 @@ pub(super) const NOT_REACHED: ProblemKind = kind(
     "frontier-not-reached",
     "Not yet as new as that",
     StatusCode::TOO_EARLY,
-    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`. Ask again, or \
-     wait longer.",
+    "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`; or `as_of` names \
+     what is still to come. Ask again, or wait longer.",
 );
 pub(super) const BUSY: ProblemKind = kind(
     "busy",
@@ -284,6 +284,12 @@ impl Problem {
     /// An error whose cause is only in the log.
     pub(super) fn internal() -> Problem {
         Problem::new(INTERNAL, "the request could not be answered; the log of the process says why")
+    }
+
+    /// Says of which of several views it is.
+    pub(super) fn of_view(mut self, view: &str) -> Problem {
+        self.0.detail = format!("of view `{view}`: {}", self.0.detail);
+        self
     }
 
     pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Problem {

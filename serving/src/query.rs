@@ -20,7 +20,7 @@ pub(super) const TO: RouteParameter =
 pub(super) const AS_OF: RouteParameter = RouteParameter::query(
     "as_of",
     ParameterType::PastState,
-    "the rows as they were then, of a view that keeps a history",
+    "the rows as they were then, of a view that keeps a history; 425 if that is still to come",
 );
 
 /// The parameters of one request, checked against those of its route.
@@ -164,6 +164,11 @@ impl<'a> Query<'a> {
         None
     }
 
+    /// Names that may be meant.
+    pub(super) fn suggest(&mut self, names: Vec<String>) {
+        self.suggestions.extend(names);
+    }
+
     /// A whole number within bounds; the default if none is given.
     pub(super) fn count(&mut self, parameter: &CountParameter) -> usize {
         let CountRange { least, most, default } = parameter.range;
@@ -276,7 +281,8 @@ pub(super) fn shown(value: &str) -> String {
     shown
 }
 
-fn read_time(text: &str) -> Result<EventTime, String> {
+/// A time: RFC 3339, or a number with its unit.
+pub(super) fn read_time(text: &str) -> Result<EventTime, String> {
     let read = EventTime::parse_any(text).or_else(|error| {
         // In a query, `+` stands for a blank: `…+02:00` arrives as `… 02:00`.
         match text.rsplit_once(' ') {

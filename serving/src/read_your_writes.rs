@@ -1,9 +1,9 @@
 //! Read-your-writes: `min_frontier=` names a completion token (or the number of a commit of this run) that the answer
 //! must include, `wait_ms=` how long to wait for it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use market::Commit;
+use market::{Commit, EventTime};
 use tokio::time::{Instant, sleep_until};
 
 use super::Context;
@@ -11,7 +11,7 @@ use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter
 use super::problem::{NOT_REACHED, Problem};
 use super::query::Query;
 use node_api::ingest::Token;
-use rows::ViewReader;
+use rows::{AsOf, ViewReader};
 
 /// The frontier that an answer must include.
 pub(super) const MIN_FRONTIER: RouteParameter = RouteParameter::query(
@@ -62,6 +62,27 @@ impl ReadYourWrites {
             self.wait.as_millis()
         );
         Err(Problem::new(NOT_REACHED, detail))
+    }
+}
+
+/// Refuses what `as_of` asks for as long as it lies ahead: nobody knows yet what views will be then. A time is ahead of
+/// the system's clock, and not of the last commit alone, so that `as_of` of this moment is answered.
+pub(super) fn is_past(reader: &dyn ViewReader, as_of: Option<AsOf>) -> Result<(), Problem> {
+    let now = reader.frontier();
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = EventTime(i64::try_from(clock.as_nanos()).unwrap_or(i64::MAX));
+    let at = now.commit.map_or("before the first".to_owned(), |now| format!("at commit {now}"));
+    match as_of {
+        Some(AsOf::Commit(asked)) if now.commit.is_none_or(|now| now < asked) => {
+            let detail = format!("views are {at}, and not yet at commit {asked}");
+            Err(Problem::new(NOT_REACHED, detail))
+        }
+        Some(AsOf::Time(asked)) if asked > now.at.max(clock) => {
+            let (asked, clock) = (asked.rfc3339(), clock.rfc3339());
+            let detail = format!("as_of={asked} lies ahead: it is {clock}, and views are {at}");
+            Err(Problem::new(NOT_REACHED, detail))
+        }
+        _ => Ok(()),
     }
 }
 

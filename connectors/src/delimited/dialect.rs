@@ -49,6 +49,11 @@ pub(super) enum Meaning {
 }
 
 impl Dialect {
+    /// Whether commas separate columns.
+    pub(crate) fn is_comma(&self) -> bool {
+        self.delimiter == b','
+    }
+
     /// Checks what was written.
     pub fn check(config: &CsvConfig) -> Result<Dialect, String> {
         let delimiter = match config.delimiter.as_deref() {

@@ -22,6 +22,8 @@ pub struct TypeDoc {
     pub of: Type,
     /// What `type` holds.
     pub name: &'static str,
+    /// Another word for it.
+    pub alias: Option<&'static str>,
     /// What such an entry says.
     pub doc: &'static str,
 }
@@ -29,7 +31,10 @@ pub struct TypeDoc {
 /// Every type, in the order of their declaration.
 pub const TYPES: &[TypeDoc] = &[
     typed(Type::Trade, "trade", "a trade happened"),
-    typed(Type::Correct, "correct", "a trade was really this one"),
+    TypeDoc {
+        alias: Some("correction"),
+        ..typed(Type::Correct, "correct", "a trade was really this one")
+    },
     typed(Type::Cancel, "cancel", "a trade did not happen"),
     typed(Type::Fill, "fill", "so much was bought or sold for a portfolio"),
     typed(
@@ -72,6 +77,8 @@ pub struct FieldDoc {
     pub of: Field,
     /// Its name: a key of a JSON object, or a column of CSV.
     pub name: &'static str,
+    /// Another word for it.
+    pub alias: Option<&'static str>,
     /// The types that do not do without it.
     pub needed: &'static [Type],
     /// Further types in which it says something. In all others it must be absent or empty.
@@ -90,6 +97,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Type,
         name: "type",
+        alias: None,
         needed: NONE,
         optional: ALL,
         doc: "what the entry is; needed unless a default is configured",
@@ -97,6 +105,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Instrument,
         name: "instrument",
+        alias: Some("symbol"),
         needed: &[
             Type::Trade,
             Type::Correct,
@@ -112,6 +121,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Id,
         name: "id",
+        alias: None,
         needed: &[Type::Fill, Type::FillCorrect, Type::Bust],
         optional: &[Type::Trade, Type::Correct, Type::Cancel],
         doc: "of a trade within its scope, or of a fill within its portfolio; a trade without one can be \
@@ -120,6 +130,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Scope,
         name: "scope",
+        alias: None,
         needed: NONE,
         optional: &[Type::Trade, Type::Correct, Type::Cancel],
         doc: "the space of a trade's id; by default the text before `:` of the instrument, as for feeds",
@@ -127,6 +138,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Of,
         name: "of",
+        alias: None,
         needed: NONE,
         optional: &[Type::Correct, Type::Cancel],
         doc: "the id that a correction or cancel names; by default `id`",
@@ -134,6 +146,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Time,
         name: "time",
+        alias: None,
         needed: &[
             Type::Trade,
             Type::Correct,
@@ -149,6 +162,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Sequence,
         name: "sequence",
+        alias: None,
         needed: NONE,
         optional: PRICED,
         doc: "a whole number: order within one time, and of several corrections the highest counts; without one \
@@ -159,6 +173,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Price,
         name: "price",
+        alias: None,
         needed: PRICED,
         optional: NONE,
         doc: "exact, at most as many decimals as the instrument has",
@@ -166,6 +181,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Quantity,
         name: "quantity",
+        alias: Some("size"),
         needed: PRICED,
         optional: NONE,
         doc: "exact; of a fill without `side`, below zero means sold; of a fill never zero; a trade of 0 shows in no \
@@ -174,6 +190,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Side,
         name: "side",
+        alias: None,
         needed: NONE,
         optional: &[Type::Trade, Type::Correct, Type::Fill, Type::FillCorrect, Type::Bust],
         doc: "`buy` or `sell`: of a trade who took liquidity (or `unknown`), of a fill what was done; of a bust that of \
@@ -182,6 +199,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Updates,
         name: "updates",
+        alias: None,
         needed: NONE,
         optional: TRADES,
         doc: "what a trade may change in a candle: `all` (default), `none`, or `volume`, `high_low`, \
@@ -191,6 +209,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Portfolio,
         name: "portfolio",
+        alias: None,
         needed: &[Type::Fill, Type::FillCorrect, Type::Bust, Type::Target],
         optional: NONE,
         doc: "its name: 1 to 128 visible ASCII characters",
@@ -198,6 +217,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Fee,
         name: "fee",
+        alias: None,
         needed: NONE,
         optional: FILLS,
         doc: "what a fill cost besides, at most 9 decimals; below zero for a rebate",
@@ -205,6 +225,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::FeeCurrency,
         name: "fee_currency",
+        alias: None,
         needed: NONE,
         optional: FILLS,
         doc: "what the fee was paid in, such as `BNB`; by default the quote currency of the instrument",
@@ -212,6 +233,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Weight,
         name: "weight",
+        alias: None,
         needed: &[Type::Target],
         optional: NONE,
         doc: "the target share, 1 being the whole portfolio, at most 9 decimals; `null`, or an empty column, \
@@ -220,6 +242,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Model,
         name: "model",
+        alias: None,
         needed: &[Type::Fair],
         optional: NONE,
         doc: "who or what says so: 1 to 128 visible ASCII characters",
@@ -227,6 +250,7 @@ pub const FIELDS: &[FieldDoc] = &[
     FieldDoc {
         of: Field::Value,
         name: "value",
+        alias: None,
         needed: &[Type::Fair],
         optional: NONE,
         doc: "the fair price; `null`, or an empty column, takes it back",
@@ -245,7 +269,7 @@ const ALL: &[Type] = &[
 ];
 
 const fn typed(of: Type, name: &'static str, doc: &'static str) -> TypeDoc {
-    TypeDoc { of, name, doc }
+    TypeDoc { of, name, alias: None, doc }
 }
 
 impl Type {
@@ -256,7 +280,8 @@ impl Type {
 
     /// The type of this name; an error names all.
     pub fn named(name: &str) -> Result<Type, String> {
-        let found = TYPES.iter().find(|one| one.name == name).map(|one| one.of);
+        let found =
+            TYPES.iter().find(|one| one.name == name || one.alias == Some(name)).map(|one| one.of);
         found.ok_or_else(|| {
             let names: Vec<_> = TYPES.iter().map(|one| one.name).collect();
             format!("is not a type of entries ({})", names.join(", "))
@@ -268,6 +293,14 @@ impl Field {
     /// How many fields there are.
     pub const COUNT: usize = 17;
 
+    /// Its names, as errors show them.
+    pub(super) fn names(self) -> String {
+        match self.doc() {
+            FieldDoc { name, alias: Some(alias), .. } => format!("`{name}` (or `{alias}`)"),
+            FieldDoc { name, .. } => format!("`{name}`"),
+        }
+    }
+
     /// What is known of it.
     pub fn doc(self) -> &'static FieldDoc {
         &FIELDS[self as usize]
@@ -275,7 +308,8 @@ impl Field {
 
     /// The field of this name, if there is one.
     pub fn named(name: &str) -> Option<Field> {
-        FIELDS.iter().find(|field| field.name == name).map(|field| field.of)
+        let is_it = |field: &&FieldDoc| field.name == name || field.alias == Some(name);
+        FIELDS.iter().find(is_it).map(|field| field.of)
     }
 }
 

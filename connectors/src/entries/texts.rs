@@ -99,7 +99,7 @@ impl EntryHeader {
         for name in names.map(str::trim) {
             let field = Field::named(name).ok_or_else(|| format!("column {}", unknown(name)))?;
             if columns.contains(&field) {
-                return Err(format!("there are two columns `{name}`"));
+                return Err(format!("there are two columns {}", field.names()));
             }
             columns.push(field);
         }
@@ -152,7 +152,7 @@ impl<'a> Visitor<'a> for Object {
                 A::Error::custom(format_args!("`{key}` holds an object or an array"))
             })?;
             if *texts.raw(field) != RawField::Absent {
-                return Err(A::Error::custom(format_args!("`{key}` appears twice")));
+                return Err(A::Error::custom(format_args!("{} appears twice", field.names())));
             }
             texts.set(field, text);
         }

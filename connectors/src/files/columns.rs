@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use market::{Event, RejectionReason, printable};
 
+use super::similar::did_you_mean;
 use crate::delimited::{Dialect, Fields, Header};
 use crate::lines::{LINE_MAX, Line, Lines};
 use crate::mapping::{Column, DecodeError, Decoder, Layout, Mapping};
@@ -129,7 +130,12 @@ impl CsvColumns {
         fields.split(record, dialect);
         if fields.len() != *count {
             let is_trailing = fields.len() == *count + 1 && fields.ends_empty();
-            let cure = if is_trailing { TRAILING } else { "" };
+            let more = fields.len().saturating_sub(*count);
+            let cure = match () {
+                () if is_trailing => TRAILING,
+                () if more > 0 && dialect.is_comma() && more <= parted(record, fields) => COMMAS,
+                () => "",
+            };
             return Err(malformed(format!(
                 "{count} fields expected, {} found{cure}",
                 fields.len()
@@ -142,6 +148,25 @@ impl CsvColumns {
 /// What helps against lines that end with a delimiter.
 const TRAILING: &str = ", the last of them empty; `csv.trailing_delimiter` (--trailing-delimiter) says that lines end \
                         with a delimiter";
+
+/// What helps against commas in numbers.
+const COMMAS: &str = "; commas in numbers look like those between columns: such numbers need quotes (\"1,25\", with \
+                      --decimal-mark , or --grouping ,), or columns another separator (--delimiter)";
+
+/// How many pairs of neighbours may be one number with a comma in it.
+fn parted(record: &str, fields: &Fields) -> usize {
+    let field = |at: usize| fields.get(record, at).map_or("", str::trim);
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (mut at, mut pairs) = (0, 0);
+    while at + 1 < fields.len() {
+        let whole = field(at).trim_start_matches(['+', '-']);
+        match is_digits(whole) && is_digits(field(at + 1)) {
+            true => (at, pairs) = (at + 2, pairs + 1),
+            false => at += 1,
+        }
+    }
+    pairs
+}
 
 fn malformed(detail: String) -> DecodeError {
     DecodeError::new(RejectionReason::Malformed, detail)
@@ -224,7 +249,11 @@ fn place_of(column: &Column, names: &[&str], has_header: bool) -> Result<usize, 
                 (Some(_), Some(_)) => {
                     Err(format!("there are two columns {column}; write their numbers"))
                 }
-                _ => Err(format!("there is no column {column} (there are: {})", listed(names))),
+                _ => {
+                    let near = did_you_mean(names, name);
+                    let names = listed(names);
+                    Err(format!("there is no column {column} ({near}there are: {names})"))
+                }
             }
         }
         Column::Name(name) => match name.parse() {

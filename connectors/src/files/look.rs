@@ -11,6 +11,7 @@ use names::{NameFound, Role, date_of, is_of_bars, shown};
 use sample::{DELIMITERS, Divided, Sample};
 
 use super::config::{Format, format_of};
+use super::similar::did_you_mean;
 use crate::delimited::is_tsv;
 
 /// What is said of how files are written.
@@ -115,8 +116,10 @@ enum Columns {
     Ambiguous(String),
     /// One is missing that was not said.
     Missing(String),
-    /// One is missing that was said, which the reader says. The others are as in `Found`.
-    NotAsSaid(Vec<(&'static str, String)>),
+    /// One is missing that was said.
+    NotAsSaid(String),
+    /// Columns have numbers, and those of numbers hold none; the reader says so.
+    NotNumbers,
 }
 
 fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<FoundLook>, String> {
@@ -158,10 +161,13 @@ fn look_at(name: &str, sample: Sample, asked: &AskedLook) -> Result<Option<Found
         Some(way.delimiter).filter(|own| asked.delimiter.is_none() && *own != by_default);
     let delimiter = delimiter.map(str::to_owned);
     match columns {
-        Columns::Found(columns) | Columns::NotAsSaid(columns) => {
+        Columns::Found(columns) => {
             Ok(Some(FoundLook { delimiter, comment, columns: columns.clone() }))
         }
-        Columns::Ambiguous(problem) | Columns::Missing(problem) => Err(problem.clone()),
+        Columns::NotNumbers => Ok(Some(FoundLook { delimiter, comment, columns: Vec::new() })),
+        Columns::Ambiguous(problem) | Columns::Missing(problem) | Columns::NotAsSaid(problem) => {
+            Err(problem.clone())
+        }
     }
 }
 
@@ -195,11 +201,7 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
     if asked.no_header {
         let places = [&asked.price, &asked.size].map(|place| place.as_ref()?.parse().ok());
         let are_numbers = places.iter().flatten().all(|place| way.has_numbers(*place));
-        return if are_numbers {
-            Columns::Found(Vec::new())
-        } else {
-            Columns::NotAsSaid(Vec::new())
-        };
+        return if are_numbers { Columns::Found(Vec::new()) } else { Columns::NotNumbers };
     }
     let names = way.names();
     let mut roles =
@@ -208,11 +210,11 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
         roles.push((Role::Symbol, &asked.symbol));
     }
     let (mut found, mut several, mut missing) = (Vec::new(), None, Vec::new());
-    let mut is_as_said = true;
     for (role, said) in roles {
-        if let Some(column) = said {
-            is_as_said &= has(&names, column);
-            continue;
+        match said {
+            Some(column) if has(&names, column) => continue,
+            Some(column) => return Columns::NotAsSaid(not_there(way, &names, role, column)),
+            None => {}
         }
         let of_role = if role == Role::Time { time_of(way, &names) } else { role.find(&names) };
         match of_role {
@@ -221,9 +223,6 @@ fn columns(way: &Divided, sample: &Sample, asked: &AskedLook) -> Columns {
             NameFound::Several(which) => several = several.or(Some((role, which))),
             NameFound::None => missing.push(role.name()),
         }
-    }
-    if !is_as_said {
-        return Columns::NotAsSaid(found);
     }
     match (&missing[..], several) {
         ([], None) => Columns::Found(found),
@@ -252,6 +251,22 @@ fn time_of(way: &Divided, names: &[&str]) -> NameFound {
         }
         several => several,
     }
+}
+
+/// That the column which was said is not there, and what may be meant.
+fn not_there(way: &Divided, names: &[&str], role: Role, said: &str) -> String {
+    let key = role.name();
+    let one = said.split([',', '|']).map(str::trim).find(|one| !names.contains(one));
+    let one = one.unwrap_or(said);
+    if way.begins_with_row() {
+        return format!(
+            "there is no column {} (--{key}): the first line, {}, names none; with --no-header columns have numbers",
+            shown(one),
+            way.shown()
+        );
+    }
+    let near = did_you_mean(names, one);
+    format!("there is no column {} (--{key}; {near}there are: {})", shown(one), way.shown())
 }
 
 /// That no column has a common name for these, and what helps.

@@ -37,6 +37,7 @@ mod look;
 mod name_pattern;
 mod reader;
 mod scan;
+mod similar;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,18 @@
 //! An error about a value names the place that it came from: file, line and column; the
 //! variable; or the flag.
 
+/// Whether a file that is no TOML holds trades: by its ending, or by a first line of several columns.
+fn is_data(path: &Path, text: &str) -> bool {
+    if text.parse::<toml::Table>().is_ok() {
+        return false;
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let is_columns = [',', ';', '\t', '|'].iter().any(|by| first.split(*by).count() > 2);
+    let is_row = is_columns && !first.contains('=') && !first.starts_with(['#', '[']);
+    ["csv", "tsv", "jsonl", "ndjson"].contains(&ending) || is_row
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -126,6 +138,12 @@ impl Layers {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|problem| ConfigError::Unreadable { path: name.clone(), problem })?;
+        if is_data(path, &text) {
+            let problem = "this is no configuration: it looks like data, which `tickweave replay FILE --instrument \
+                           VENUE:SYMBOL` reads without one";
+            let problem = problem.to_owned();
+            return Err(ConfigError::Shape { path: name, line: 1, column: 1, problem });
+        }
         let layers = Layers::parse(text, name, path.parent().unwrap_or(Path::new(".")))?;
         Ok(Layers { file: Some(path.to_owned()), ..layers })
     }

@@ -1,17 +1,20 @@
 //! What the log says of a run's sources, its dead letters and its readiness: when something begins, at most a line a
 //! minute while it lasts, and when it is over. Pure: the present is an argument, and lines are given back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use connectors::IncidentKind;
-use market::printable;
+use market::{Rejection, printable};
 use node_api::{Readiness, Throttle};
+use serde_json::Value;
 
 use crate::views::{DeadLetterRow, IncidentRow};
 
 /// The most characters of an example.
 const EXAMPLE_CHARS: usize = 200;
+/// The most warnings that are told of a replay.
+const WARNINGS_MAX: usize = 1_000;
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(super) enum LogLine {
 pub(super) struct Journal {
     sources: BTreeMap<String, SourceJournal>,
     readiness: ReadinessJournal,
+    /// The warnings that a replay has told.
+    warnings: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +75,7 @@ impl Journal {
         let own = self.of(source);
         let warned = |throttle: &mut Throttle, what: &str| {
             let told = throttle.happened(now)?;
+            let detail = without_partition(partition, detail);
             Some(LogLine::Warn(format!("{source}: {partition}: {what}: {detail}{told}")))
         };
         match *kind {
@@ -103,6 +109,16 @@ impl Journal {
         }
     }
 
+    /// Tells a warning of a replay: each once, however long ago it happened.
+    pub(super) fn warning_of_replay(&mut self, incident: &IncidentRow) -> Option<LogLine> {
+        let IncidentRow { partition, detail, .. } = incident;
+        let line = format!("{partition}: {}", without_partition(partition, detail));
+        let room = WARNINGS_MAX.checked_sub(self.warnings.len())?;
+        let is_news = room > 0 && self.warnings.insert(line.clone());
+        let last = if room == 1 { " (further warnings are not told)" } else { "" };
+        is_news.then(|| LogLine::Warn(line + last))
+    }
+
     /// Tells dead letters: the first of each source and reason as an example, then how many more there are.
     pub(super) fn dead_letters(&mut self, letters: &[DeadLetterRow], now: Instant) -> Vec<LogLine> {
         let mut lines = Vec::new();
@@ -110,6 +126,7 @@ impl Journal {
             let reason = rejection.reason.name();
             let throttle = self.of(source).dead_letters.entry(reason).or_default();
             if let Some(told) = throttle.happened(now) {
+                let position = place(rejection, *position);
                 let raw = printable(&rejection.raw, EXAMPLE_CHARS);
                 let detail = printable(&rejection.detail, EXAMPLE_CHARS);
                 lines.push(LogLine::Warn(format!(
@@ -167,6 +184,24 @@ impl Journal {
     }
 }
 
+/// What is said of a partition, without its name at the beginning.
+fn without_partition<'a>(partition: &str, detail: &'a str) -> &'a str {
+    let rest = detail.strip_prefix(partition).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(detail)
+}
+
+/// Where a refused row lies, as its server calls it: the id of an entry of Redis, the offset of a message of Kafka;
+/// else the position.
+fn place(rejection: &Rejection, position: u64) -> String {
+    let original = rejection.original.as_deref();
+    let original = original.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    match original.as_ref().map(|own| (&own["id"], &own["offset"])) {
+        Some((Value::String(id), _)) => id.clone(),
+        Some((_, Value::Number(offset))) => format!("offset {offset}"),
+        _ => position.to_string(),
+    }
+}
+
 impl SourceJournal {
     /// A partition is connected: news only if it was told that it was not. Of many that were lost, that all are back is
     /// told besides.
@@ -203,7 +238,7 @@ impl SourceJournal {
 mod tests {
     use std::time::Duration;
 
-    use market::{Commit, Rejection, RejectionReason};
+    use market::{Commit, RejectionReason};
 
     use super::*;
 
@@ -301,6 +336,36 @@ mod tests {
         let over = info("a: no more dead letters (bad_price), after 5 s, 500 times");
         assert_eq!(quiet(&mut journal, 70), [over]);
         assert_eq!(quiet(&mut journal, 500), []);
+    }
+
+    /// A position packs an entry's id; people look for the id.
+    #[test]
+    fn dead_letters_are_told_where_their_server_has_them() {
+        let place = |original: Option<&str>| {
+            let mut rejection = Rejection::new(RejectionReason::BadTime, "x", b"");
+            rejection.original = original.map(Box::from);
+            place(&rejection, 7)
+        };
+        assert_eq!(place(Some(r#"{"id":"1795222806962-3","fields":[]}"#)), "1795222806962-3");
+        assert_eq!(place(Some(r#"{"offset":12,"key":null}"#)), "offset 12");
+        assert_eq!((place(None), place(Some("{}"))), ("7".to_owned(), "7".to_owned()));
+    }
+
+    #[test]
+    fn warnings_of_a_replay_are_told_once_and_name_their_file_once() {
+        let mut journal = Journal::default();
+        let warning = |detail: &str| IncidentRow {
+            detail: detail.to_owned(),
+            ..incident("t.csv", IncidentKind::Warning)
+        };
+        let told = Some(warn("t.csv: why"));
+        assert_eq!(journal.warning_of_replay(&warning("t.csv: why")), told);
+        assert_eq!(journal.warning_of_replay(&warning("why")), None);
+        let lines = journal.incident(&warning("t.csv: why"), || None, Instant::now());
+        assert_eq!(lines, [warn("a: t.csv: warning: why")]);
+        let many = (0..2 * WARNINGS_MAX).map(|n| warning(&n.to_string()));
+        let told: Vec<_> = many.filter_map(|own| journal.warning_of_replay(&own)).collect();
+        assert_eq!(told.len(), WARNINGS_MAX - 1);
     }
 
     #[test]

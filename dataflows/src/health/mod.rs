@@ -28,7 +28,7 @@ mod tests;
 use std::time::Duration;
 
 use connectors::HeldBy;
-use market::{Commit, EventTime, NameCount, Span};
+use market::{Commit, EventTime, NameCount, Span, plural};
 
 use crate::delivery::SinkState;
 use crate::ingest::recording::{RECORDING, RecordingState};
@@ -232,7 +232,7 @@ impl Seen {
         let full = self.names.iter().filter(|count| count.is_nearly_full());
         let full: Vec<String> = full
             .map(|NameCount { what, bound, used, limit }| {
-                format!("{used} {what}s of the {limit} that {bound} allows")
+                format!("{} of the {limit} that {bound} allows", plural(*used as u64, what))
             })
             .collect();
         match full.is_empty() {
@@ -248,7 +248,7 @@ impl Seen {
         if self.failed {
             return check(Status::Fail, "a worker has failed; the process is going down");
         }
-        check(Status::Pass, format!("{} workers run", self.workers))
+        check(Status::Pass, format!("{} run", plural(self.workers as u64, "worker")))
     }
 
     fn sources(&self) -> Check {

@@ -179,6 +179,11 @@ impl HealthMonitor {
         if self.0.is_restoring() || !of.logs && incident.kind != IncidentKind::Warning {
             return;
         }
+        if !of.logs {
+            let line = self.0.lock().journal.warning_of_replay(incident);
+            line.into_iter().for_each(LogLine::log);
+            return;
+        }
         let source = of.sources.iter().find(|source| source.name == incident.source);
         let behind = || of.connections.of(source?.id.number())?.behind;
         let lines = self.0.lock().journal.incident(incident, behind, Instant::now());

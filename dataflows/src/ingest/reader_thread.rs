@@ -96,9 +96,6 @@ impl ReaderThread {
         let mut last = 0;
         while !self.stop.is_set() {
             let Some(mut read) = self.read_or_fail() else { break };
-            if self.recovery.is_none() {
-                warn_of(&read.incidents);
-            }
             if let (Err(why), None) = (&read.ended, &self.recovery) {
                 read.rows.push(cut_off(last, why));
                 read.ended = Ok(true);
@@ -237,13 +234,6 @@ fn with_causes(error: &SourceError) -> String {
         cause = inner.source();
     }
     detail
-}
-
-/// Says what the files of a replay have to tell; of a live run the monitor of its health does.
-fn warn_of(incidents: &[Incident]) {
-    for incident in incidents.iter().filter(|one| one.kind == IncidentKind::Warning) {
-        tracing::warn!("{}", incident.detail);
-    }
 }
 
 fn cut_off(last: u64, detail: &str) -> Row {

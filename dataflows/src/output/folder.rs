@@ -1,22 +1,22 @@
 //! A folder of results, in which only files that are ours are replaced.
 //!
-//! Which files are ours stands in a manifest there. It is written before the first result is, so that a run that
-//! ends half-way leaves files that the next one may replace; each file is written beside its place and moved there
-//! when it is whole.
+//! Which files are ours stands in a manifest there. Each file is written beside its place, then named in the manifest,
+//! and then moved to its place. So the manifest names no file that was never written, and a run that ends half-way
+//! leaves files that the next one may replace.
+
+mod manifest;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use connectors::FileKey;
-use serde::{Deserialize, Serialize};
+
+use manifest::{Content, Manifest};
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "tickweave-results.json";
-/// What a manifest says of itself; a file of its name that does not is not ours.
-const ABOUT: &str =
-    "files in this folder that tickweave wrote, and replaces when it writes results here again";
 
 /// Results cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +29,10 @@ pub enum OutputError {
         /// Why.
         source: csv::Error,
     },
-    /// The file exists, and no manifest says that it is ours.
+    /// The file exists, and no manifest says that it is ours as it is.
     #[error(
-        "{path} exists, and no {MANIFEST} beside it says that tickweave wrote it; it is not replaced: write to \
-         another folder, or use --force",
+        "{path} exists, and no {MANIFEST} beside it says that tickweave wrote it as it is now; it is not replaced: \
+         write to another folder, or use --force",
         path = path.display()
     )]
     Exists {
@@ -73,19 +73,11 @@ impl OutputError {
     }
 }
 
-/// The manifest, as it is written.
-#[derive(Serialize, Deserialize)]
-struct Manifest {
-    about: String,
-    files: BTreeSet<String>,
-}
-
 /// A folder for the results of one run; no other run writes there while this lives.
 pub struct ResultsFolder {
     path: PathBuf,
-    names: BTreeSet<String>,
-    /// Names that the manifest lists.
-    ours: BTreeSet<String>,
+    /// What is ours.
+    manifest: Manifest,
     force: bool,
     /// What may not be replaced whatever is forced, and what it is.
     in_use: HashMap<FileKey, String>,
@@ -109,10 +101,9 @@ impl ResultsFolder {
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(OutputError::Locked { path: path.to_owned() });
         }
-        let ours = listed(&path.join(MANIFEST))?;
-        let folder =
-            ResultsFolder { path: path.to_owned(), names, ours, force, in_use, _lock: lock };
-        folder.names.iter().try_for_each(|name| folder.check(name))?;
+        let manifest = read(&path.join(MANIFEST))?;
+        let folder = ResultsFolder { path: path.to_owned(), manifest, force, in_use, _lock: lock };
+        names.iter().try_for_each(|name| folder.check(name))?;
         folder.check_in_use(MANIFEST)?;
         Ok(folder)
     }
@@ -125,9 +116,14 @@ impl ResultsFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(cannot_write(&path, error)),
             Ok(about) if about.is_dir() => Err(cannot_write(&path, ErrorKind::IsADirectory.into())),
-            Ok(_) if self.force || self.ours.contains(name) => Ok(()),
+            Ok(_) if self.force || self.is_ours(name)? => Ok(()),
             Ok(_) => Err(OutputError::Exists { path }),
         }
+    }
+
+    fn is_ours(&self, name: &str) -> Result<bool, OutputError> {
+        let known = self.manifest.knows(&self.path, name);
+        known.map_err(|error| cannot_write(&self.path.join(name), error))
     }
 
     fn check_in_use(&self, name: &str) -> Result<(), OutputError> {
@@ -138,55 +134,69 @@ impl ResultsFolder {
         }
     }
 
-    /// Lists the results in the manifest, those of earlier runs too. To be called before the first [`Self::put`].
-    pub fn begin(&self) -> Result<(), OutputError> {
-        // A result that may not be written is not ours, and must not become so.
-        let own = self.names.iter().filter(|name| self.check(name).is_ok());
-        let files = self.ours.iter().chain(own).cloned().collect();
-        let manifest = Manifest { about: ABOUT.to_owned(), files };
-        self.replace(MANIFEST, |file| {
-            serde_json::to_writer_pretty(&mut *file, &manifest).map_err(io::Error::from)?;
-            Ok(file.write_all(b"\n")?)
-        })
-    }
-
     /// Writes the result called `name` by `write`: whole, or not at all.
     pub fn put(
-        &self,
+        &mut self,
         name: &str,
         write: impl FnOnce(&mut File) -> csv::Result<()>,
     ) -> Result<(), OutputError> {
         self.check(name)?; // it may have come meanwhile
-        self.replace(name, write)
+        let beside = self.write_beside(name, write)?;
+        let content = Content::of(&beside).map_err(|error| cannot_write(&beside, error))?;
+        self.manifest.may_be(name, content.clone());
+        // The less time is between the last look and the move, the better.
+        let listed = self.list().and_then(|()| self.check(name));
+        if let Err(error) = listed.and_then(|()| self.move_to_place(&beside, name)) {
+            let _ = std::fs::remove_file(&beside);
+            return Err(error);
+        }
+        self.manifest.is(name, content);
+        self.list()
     }
 
     /// Removes the result called `name` of an earlier run, if there is one.
-    pub fn remove(&self, name: &str) -> Result<(), OutputError> {
+    pub fn remove(&mut self, name: &str) -> Result<(), OutputError> {
         let path = self.path.join(name);
-        if !self.ours.contains(name) {
+        let is_there = path.symlink_metadata().is_ok();
+        if is_there && !self.is_ours(name)? {
             return Ok(());
         }
         self.check_in_use(name)?;
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(cannot_write(&path, error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(cannot_write(&path, error));
+            }
+            _ => self.manifest.is_gone(name),
         }
+        self.list()
     }
 
-    fn replace(
+    /// Writes the manifest.
+    fn list(&self) -> Result<(), OutputError> {
+        let beside = self.write_beside(MANIFEST, |file| Ok(self.manifest.write(file)?))?;
+        self.move_to_place(&beside, MANIFEST)
+    }
+
+    /// Writes what is to become the file called `name`. Returns where it is.
+    fn write_beside(
         &self,
         name: &str,
         write: impl FnOnce(&mut File) -> csv::Result<()>,
-    ) -> Result<(), OutputError> {
-        let path = self.path.join(name);
+    ) -> Result<PathBuf, OutputError> {
         let beside = self.path.join(format!(".tickweave-{name}.part"));
-        let written = written(&beside, write)
-            .and_then(|()| std::fs::rename(&beside, &path).map_err(csv::Error::from));
-        written.map_err(|source| {
-            // What is left of it is replaced by the next run.
-            let _ = std::fs::remove_file(&beside);
-            OutputError::Write { path, source }
-        })
+        match written(&beside, write) {
+            Ok(()) => Ok(beside),
+            Err(source) => {
+                // What is left of it is replaced by the next run.
+                let _ = std::fs::remove_file(&beside);
+                Err(OutputError::Write { path: self.path.join(name), source })
+            }
+        }
+    }
+
+    fn move_to_place(&self, beside: &Path, name: &str) -> Result<(), OutputError> {
+        let path = self.path.join(name);
+        std::fs::rename(beside, &path).map_err(|error| cannot_write(&path, error))
     }
 }
 
@@ -201,19 +211,13 @@ fn written(path: &Path, write: impl FnOnce(&mut File) -> csv::Result<()>) -> csv
     Ok(file.sync_all()?)
 }
 
-/// The names that the manifest at `path` lists; none if there is no manifest.
-fn listed(path: &Path) -> Result<BTreeSet<String>, OutputError> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(cannot_write(path, error)),
-    };
-    let no_manifest = |problem| OutputError::NoManifest { path: path.to_owned(), problem };
-    let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|error| no_manifest(error.to_string()))?;
-    match manifest.about == ABOUT {
-        true => Ok(manifest.files),
-        false => Err(no_manifest(format!("`about` is \"{}\"", manifest.about))),
+/// The manifest at `path`; an empty one if there is none.
+fn read(path: &Path) -> Result<Manifest, OutputError> {
+    match std::fs::read(path) {
+        Ok(text) => Manifest::parse(&text)
+            .map_err(|problem| OutputError::NoManifest { path: path.to_owned(), problem }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) => Err(cannot_write(path, error)),
     }
 }
 

@@ -17,6 +17,7 @@ mod digest;
 pub mod entry;
 mod history;
 mod keyed_reads;
+mod limited_rows;
 mod log_rows;
 mod logs;
 mod memory_use;

@@ -3,7 +3,6 @@
 //! Keys are ordered by up to three dimensions. A scan seeks from one matching prefix to the next. It costs as much as
 //! its result and one seek per gap; it does not visit the keys in between.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use differential_dataflow::trace::cursor::{CursorList, cursor_list};
@@ -11,6 +10,7 @@ use differential_dataflow::trace::{BatchReader, Cursor, Navigable};
 use market::Commit;
 
 use super::batches::Batch;
+use super::limited_rows::{LimitedRows, Needed};
 use crate::views::kinds::{KeyPrefix, KeyedView, rows_of};
 use rows::readers::{Allowance, Exceeded};
 use rows::{
@@ -29,13 +29,20 @@ pub(super) fn read<V: KeyedView>(
     labels: &Labels,
     allowance: &mut Allowance<'_>,
 ) -> Result<Page, Exceeded> {
-    let mut limited = LimitedRows::new(scan);
+    let (mut limited, time) = limited::<V, _>(scan);
     if let Some(commit) = frontier.commit {
         let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
         cursor_scan.rows_at(commit, allowance, |key, value| {
-            rows::<V>(&key, value, labels)
-                .filter(|cells| scan.filter.fits(scan.view, cells))
-                .all(|cells| limited.push(cells))
+            let mut needed = Needed::All;
+            for cells in rows::<V>(&key, value, labels) {
+                if scan.filter.fits(scan.view, &cells) {
+                    needed = limited.push(time(&key), cells);
+                }
+                if needed == Needed::Nothing {
+                    break;
+                }
+            }
+            needed
         })?;
     }
     let (rows, more) = limited.finish();
@@ -50,12 +57,26 @@ pub(super) fn entries<V: KeyedView>(
     scan: &Scan,
     allowance: &mut Allowance<'_>,
 ) -> Result<(Vec<KeyedEntry<V>>, bool), Exceeded> {
-    let mut limited = LimitedRows::new(scan);
+    let (mut limited, time) = limited::<V, _>(scan);
     if let Some(commit) = frontier.commit {
         let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
-        cursor_scan.rows_at(commit, allowance, |key, value| limited.push((key, value.clone())))?;
+        cursor_scan.rows_at(commit, allowance, |key, value| {
+            limited.push(time(&key), (key, value.clone()))
+        })?;
     }
     Ok(limited.finish())
+}
+
+/// The rows that a scan keeps, none yet, and the time of a key; 0 where keys have none.
+fn limited<V: KeyedView, R>(scan: &Scan) -> (LimitedRows<R>, impl Fn(&V::Key) -> u64) {
+    let at = time_dimension::<V>();
+    let time = move |key: &V::Key| at.map_or(0, |at| V::prefix(key)[at]);
+    (LimitedRows::new(scan, at.is_some()), time)
+}
+
+/// Which dimension of keys is a time.
+fn time_dimension<V: KeyedView>() -> Option<usize> {
+    V::ORDER.iter().position(|by| *by == Dimension::OpenTime)
 }
 
 /// The net change of the filtered rows, after the first commit of the span up to the second one.
@@ -185,43 +206,6 @@ where
     }
 }
 
-/// Rows up to a limit: the first ones, or the last ones, latest first.
-struct LimitedRows<R> {
-    rows: VecDeque<R>,
-    limit: usize,
-    latest_first: bool,
-    more: bool,
-}
-
-impl<R> LimitedRows<R> {
-    fn new(scan: &Scan) -> LimitedRows<R> {
-        let Scan { limit, latest_first, .. } = *scan;
-        LimitedRows { rows: VecDeque::new(), limit, latest_first, more: false }
-    }
-
-    /// Adds the next row in the order of keys. Returns false when no further row is needed.
-    fn push(&mut self, row: R) -> bool {
-        if self.rows.len() < self.limit {
-            self.rows.push_back(row);
-            return true;
-        }
-        self.more = true;
-        if self.latest_first {
-            self.rows.pop_front();
-            self.rows.push_back(row);
-        }
-        self.latest_first
-    }
-
-    fn finish(self) -> (Vec<R>, bool) {
-        let mut rows = Vec::from(self.rows);
-        if self.latest_first {
-            rows.reverse();
-        }
-        (rows, self.more)
-    }
-}
-
 /// The commits at which a row changed, with the change of its count.
 type Times = Vec<(u64, i64)>;
 
@@ -249,11 +233,11 @@ impl<V: KeyedView> CursorScan<V> {
         CursorScan { cursor, storage, ranges: [dimension(0), dimension(1), dimension(2)] }
     }
 
-    /// Calls `each` with every matching key and its values, until it returns false.
-    fn each(
+    /// Calls `each` with every matching key and its values that is needed, which it returns.
+    fn each<N: Into<Needed>>(
         &mut self,
         allowance: &mut Allowance<'_>,
-        mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> bool,
+        mut each: impl FnMut(V::Key, &[(V::Value, Times)]) -> N,
     ) -> Result<(), Exceeded> {
         let CursorScan { cursor, storage, ranges } = self;
         let mut values: Vec<(V::Value, Times)> = Vec::new();
@@ -277,26 +261,39 @@ impl<V: KeyedView> CursorScan<V> {
                 values.push((value.clone(), times));
                 cursor.step_val(storage);
             }
-            if !each(key, &values) {
-                break;
+            match each(key, &values).into() {
+                Needed::All => {}
+                Needed::Times(least, most) => {
+                    if let Some(at) = time_dimension::<V>() {
+                        ranges[at].narrow(least, most);
+                    }
+                }
+                Needed::Nothing => break,
             }
             cursor.step_key(storage);
         }
         Ok(())
     }
 
-    /// Calls `each` with every matching value that exists at `commit`, until it returns false.
-    fn rows_at(
+    /// Calls `each` with every matching value that exists at `commit` and is needed, which it returns.
+    fn rows_at<N: Into<Needed>>(
         &mut self,
         commit: Commit,
         allowance: &mut Allowance<'_>,
-        mut each: impl FnMut(V::Key, &V::Value) -> bool,
+        mut each: impl FnMut(V::Key, &V::Value) -> N,
     ) -> Result<(), Exceeded> {
         self.each(allowance, |key, values| {
             let there = values.iter().filter(|(_, times)| {
                 times.iter().filter(|(time, _)| *time <= commit.0).map(|(_, d)| d).sum::<i64>() > 0
             });
-            there.into_iter().all(|(value, _)| each(key, value))
+            let mut needed = Needed::All;
+            for (value, _) in there {
+                needed = each(key, value).into();
+                if needed == Needed::Nothing {
+                    break;
+                }
+            }
+            needed
         })
     }
 }

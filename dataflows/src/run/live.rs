@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
+use super::counts::Counts;
 use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened, state};
 use crate::clock::{ClockHistory, CommitClock, Coverage};
 use crate::config::Config;
@@ -31,7 +32,11 @@ pub fn run_live(
         Err(error) => return job.finish(Err(error), options),
     };
     if stop.is_set() {
+        job.before = None;
         return job.finish(Ok(true), options); // it may not be where it was, and has told nobody
+    }
+    if let Some(next) = history.as_ref().and_then(|history| history.next()) {
+        job.before = Some(Counts::of(&job.metrics, next.0));
     }
     restored(&job)?;
     let names = config.source_names();
@@ -66,9 +71,9 @@ pub fn run_live(
     http_ingest.iter().zip(posts).for_each(|(http_ingest, to)| http_ingest.open(to, at, posted));
     let connections = job.connections.clone();
     let callbacks = LiveCallbacks {
-        paused: &|source, paused| {
-            if Some(source) == clients {
-                http_ingest.iter().for_each(|http_ingest| http_ingest.pause(paused));
+        paused: &|source, why| {
+            if let Some(http_ingest) = http_ingest.as_ref().filter(|_| Some(source) == clients) {
+                http_ingest.pause(why);
             }
         },
         given_up: &|change| {

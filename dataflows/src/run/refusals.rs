@@ -1,10 +1,11 @@
 //! What a run has refused of its input, and whether that is more than it may be.
 
-use market::{Catalog, RejectionReason, printable};
+use market::{Catalog, printable};
 use rows::{Cell, View, cell_text};
 
+use super::counts::{CONFLICT, Counts, TOO_LATE};
 use crate::publish::BoardReader;
-use crate::telemetry::{Metrics, ReusedIds};
+use crate::telemetry::ReusedIds;
 use crate::views::kinds::LogView;
 use crate::views::{ConflictLog, DeadLetterLog, TooLateLog};
 
@@ -22,6 +23,8 @@ pub struct Refusals {
     pub truncated: u64,
     /// The most frequent reason and its number of rows; none if nothing was refused.
     pub main: Option<(&'static str, u64)>,
+    /// Whether most of these were posted by clients.
+    pub is_posted: bool,
     /// All reasons for which rows were refused, the most frequent first.
     pub reasons: Vec<(&'static str, u64)>,
     /// A row that was refused for the first, if one is kept.
@@ -35,35 +38,30 @@ pub struct Refusals {
 /// The most characters of an example.
 const EXAMPLE_CHARS: usize = 200;
 
-/// Names of the reasons that are no [`RejectionReason`].
-const TOO_LATE: &str = "too_late";
-const CONFLICT: &str = "conflict";
-
 impl Refusals {
-    /// Of a run whose commits are complete.
+    /// Of a run whose commits are complete, the first of them with the number `first`.
     pub(super) fn of(
-        metrics: &Metrics,
+        counts: &Counts,
+        first: u64,
         share_max: f64,
         reader: &BoardReader,
         catalog: &Catalog,
     ) -> Refusals {
-        let totals = metrics.totals();
-        let reused = metrics.reused_ids();
-        let dead = RejectionReason::ALL.map(|reason| (reason.name(), metrics.dead_of(reason)));
-        let mut reasons = vec![(TOO_LATE, totals.late), (CONFLICT, totals.conflicts)];
-        reasons.extend(dead);
-        reasons.retain(|(_, rows)| *rows > 0);
-        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
-        let main = reasons.first().copied();
+        let Counts { totals, reused, truncated, .. } = counts;
+        let mut refused = counts.refused.clone();
+        refused.retain(|own| own.rows > 0);
+        refused.sort_by_key(|own| std::cmp::Reverse(own.rows));
+        let main = refused.first();
         let rows = totals.late + totals.conflicts + totals.dead;
         Refusals {
             rows,
             of: totals.records.max(rows),
             share_max,
-            truncated: metrics.dead_of(RejectionReason::Truncated),
-            main,
-            reasons,
-            example: main.and_then(|(reason, _)| example(reason, reader, catalog)),
+            truncated: *truncated,
+            main: main.map(|own| (own.reason, own.rows)),
+            is_posted: main.is_some_and(|own| 2 * own.posted > own.rows),
+            reasons: refused.iter().map(|own| (own.reason, own.rows)).collect(),
+            example: main.and_then(|own| example(own.reason, first, reader, catalog)),
             reused: reused.iter().map(|scope| scope.conflicts).sum(),
             reused_in: reused.iter().map(|scope: &ReusedIds| scope.text(catalog)).collect(),
         }
@@ -89,7 +87,8 @@ impl Refusals {
         if let Some(example) = &self.example {
             text += &format!("; for example {example}");
         }
-        text += &format!(". {}", cure(reason));
+        let cure = if self.is_posted { cure_of_posted(reason) } else { cure(reason) };
+        text += &format!(". {cure}");
         if *rows as f64 > share_max * *of as f64 {
             text += &format!("; `job.refused_share` = {share_max} may be");
         }
@@ -97,17 +96,26 @@ impl Refusals {
     }
 }
 
-/// The first row that is kept of those refused for a reason: column by column, cut.
-fn example(reason: &'static str, reader: &BoardReader, catalog: &Catalog) -> Option<String> {
+/// The first row that is kept of those refused for a reason in a commit from `first` on: column by column, cut.
+fn example(
+    reason: &'static str,
+    first: u64,
+    reader: &BoardReader,
+    catalog: &Catalog,
+) -> Option<String> {
     let view: View = match reason {
         TOO_LATE => TooLateLog::VIEW,
         CONFLICT => ConflictLog::VIEW,
         _ => DeadLetterLog::VIEW,
     };
+    let commit = view.column("commit");
+    let is_new = |cells: &[Cell]| {
+        commit.is_none_or(|commit| matches!(cells[commit], Cell::Unsigned(own) if own >= first))
+    };
     let of_reason = view.column("reason").filter(|_| view.name == DeadLetterLog::VIEW.name);
     let found = reader.each_of_log(&view, |cells| {
         let is_it = of_reason.is_none_or(|column| cells[column] == Cell::Word(reason));
-        if !is_it {
+        if !is_it || !is_new(cells) {
             return Ok(());
         }
         let names = view.columns.iter().map(|column| column.name);
@@ -150,5 +158,23 @@ pub(super) fn cure(reason: &str) -> &'static str {
         }
         "truncated" => "Get the file anew, or read the stream from its position",
         _ => "The view `dead_letters` has each with its reason",
+    }
+}
+
+/// What helps against rows that clients posted and that are refused for a reason.
+fn cure_of_posted(reason: &str) -> &'static str {
+    match reason {
+        TOO_LATE => {
+            "Clients posted them: `http.grace` says how long rows of clients are waited for (\"forever\" where they send \
+             the past), and `job.reject_after` how late a trade may come"
+        }
+        CONFLICT => {
+            "Clients posted them: an id names one trade; to change a trade, post a `correct` with its id in `of`"
+        }
+        "bad_instrument" => cure(reason),
+        _ => {
+            "Clients posted them: the answer of each post names its refused rows and why; docs/http.md (Posting rows) \
+             has the fields of each type"
+        }
     }
 }

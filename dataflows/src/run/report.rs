@@ -7,6 +7,7 @@ use std::time::Duration;
 use market::Generation;
 use rows::ViewReader;
 
+use super::counts::Counts;
 use super::{BarSummary, Job, Refusals, RunError, RunOptions};
 use crate::delivery::Undelivered;
 use crate::ingest::dispatcher::{Dispatched, Resume};
@@ -22,10 +23,12 @@ use crate::views::kinds::KeyedView;
 pub struct Report {
     /// The run; of a recording, the one that was recorded.
     pub run: Generation,
-    /// Records by outcome.
+    /// Records by outcome; of a job that went on, those of this start.
     pub totals: Totals,
-    /// The last commit.
+    /// The commits of the job.
     pub commits: u64,
+    /// How many of them are of earlier starts.
+    pub restored: u64,
     /// How long it took.
     pub elapsed: Duration,
     /// Per view that a replay gives again, its rows (of logs, those ever appended) and, if asked for, its digests.
@@ -67,9 +70,10 @@ impl Job {
             dispatcher,
             began,
             refused_share,
-            results,
+            mut results,
             labels,
             timeframes,
+            before,
             ..
         } = self;
         let finished = dispatcher.finish();
@@ -80,7 +84,7 @@ impl Job {
         let elapsed = began.elapsed();
 
         let reader = BoardReader::new(Arc::clone(&board));
-        let files = match (&results, &options.out) {
+        let files = match (&mut results, &options.out) {
             (Some(folder), Some(path)) => {
                 let views = kind.views;
                 let results = Results {
@@ -113,11 +117,16 @@ impl Job {
             (view.name, reader.count(view), digest)
         });
         let held = |worker| board.gauges.get(&(worker, LEDGER)).map_or(0, |g| g.keys());
-        let refusals = Refusals::of(&metrics, refused_share, &reader, &catalog);
+        let commits = reader.frontier().commit.map_or(0, |commit| commit.0 + 1);
+        let counts = Counts::of(&metrics, commits);
+        let before = before.unwrap_or_else(|| counts.clone());
+        let counts = counts.since(&before);
+        let refusals = Refusals::of(&counts, before.commits, refused_share, &reader, &catalog);
         Ok(Report {
             run,
-            totals: metrics.totals(),
-            commits: reader.frontier().commit.map_or(0, |commit| commit.0 + 1),
+            totals: counts.totals,
+            commits,
+            restored: before.commits,
             elapsed,
             views: views.collect(),
             bars,

@@ -246,7 +246,11 @@ pub(super) fn restore(
     let clients = job.http_ingest.clone();
     log.tell(
         status,
-        Box::new(move |held| clients.iter().for_each(|http_ingest| http_ingest.pause(held))),
+        Box::new(move |held| {
+            clients.iter().for_each(|http_ingest| {
+                http_ingest.pause(held.then(|| "the log of the state cannot be written".to_owned()))
+            })
+        }),
     );
     job.dispatcher.log_to(log);
     job.dispatcher.checkpoint_to(keeper);

@@ -97,6 +97,27 @@ struct Shared {
     reused: Reused,
 }
 
+impl Totals {
+    /// What came after `before`, which is of the same metrics.
+    #[must_use]
+    pub fn since(&self, before: &Totals) -> Totals {
+        Totals {
+            records: self.records - before.records,
+            accepted: self.accepted - before.accepted,
+            corrections: self.corrections - before.corrections,
+            cancels: self.cancels - before.cancels,
+            duplicates: self.duplicates - before.duplicates,
+            conflicts: self.conflicts - before.conflicts,
+            late: self.late - before.late,
+            unmatched: self.unmatched - before.unmatched,
+            outliers: self.outliers - before.outliers,
+            dead: self.dead - before.dead,
+            alerts_raised: self.alerts_raised - before.alerts_raised,
+            alerts_withdrawn: self.alerts_withdrawn - before.alerts_withdrawn,
+        }
+    }
+}
+
 impl Metrics {
     /// All metrics at zero or absent.
     pub fn new(version: &str) -> Metrics {

@@ -45,6 +45,11 @@ impl Counted {
         self.sums().get(label).copied().unwrap_or(0)
     }
 
+    /// The counter with exactly these labels.
+    pub(super) fn at(&self, labels: &Labels) -> u64 {
+        self.family.get(labels).map_or(0, |counter| counter.get())
+    }
+
     fn sums(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), u64>> {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }

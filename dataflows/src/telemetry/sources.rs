@@ -119,6 +119,21 @@ impl Metrics {
         self.0.sources.dead.of(&("reason", reason.name().to_owned()))
     }
 
+    /// The same of one source.
+    pub fn dead_of_source(&self, source: &str, reason: RejectionReason) -> u64 {
+        self.0.sources.dead.at(&with_reason(source, reason.name()))
+    }
+
+    /// How many trades of a source came too late.
+    pub fn late_of(&self, source: &str) -> u64 {
+        self.0.sources.late.of(&("source", source.to_owned()))
+    }
+
+    /// How many copies of a source disagreed with the one that counts.
+    pub fn conflicts_of(&self, source: &str) -> u64 {
+        self.0.sources.conflicts.of(&("source", source.to_owned()))
+    }
+
     /// The rows that were read from a source since the start, and how many of them were refused or too late.
     pub fn refused_of(&self, source: &str) -> (u64, u64) {
         let known = &self.0.sources;

@@ -92,7 +92,7 @@ impl FromStr for Indicator {
             let known: Vec<_> = INDICATORS.iter().map(|spec| spec.name()).collect();
             return Err(IndicatorError::Unknown {
                 text: shortened(text),
-                nearest: nearest(name, &known),
+                nearest: as_meant(text).or_else(|| nearest(name, &known).map(str::to_owned)),
                 known: known.join(", "),
             });
         };
@@ -106,6 +106,19 @@ impl FromStr for Indicator {
         });
         Indicator::new(spec, &given.collect::<Result<Vec<_>, _>>()?)
     }
+}
+
+/// The label of an indicator that is written otherwise: `SMA20`, `sma_20`, `MACD(12,26,9)`.
+fn as_meant(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.find(|c: char| c.is_ascii_digit()).unwrap_or(lower.len());
+    let (name, numbers) = lower.split_at(digits);
+    let name = name.trim_end_matches(['_', '-', '(', ' ']);
+    let numbers = numbers.trim_end_matches(')').replace([',', '-'], "_").replace(' ', "");
+    let plain = format!("{name}{numbers}");
+    let is_other = plain != text && !numbers.is_empty();
+    let indicator = is_other.then(|| plain.parse::<Indicator>().ok())??;
+    Some(indicator.label())
 }
 
 impl fmt::Display for Indicator {

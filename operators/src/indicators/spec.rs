@@ -63,12 +63,12 @@ pub trait Recipe: Send + Sync {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum IndicatorError {
     /// No indicator has the name.
-    #[error("`{text}` is not an indicator{}; there are {known}", did_you_mean(*.nearest))]
+    #[error("`{text}` is not an indicator{}; there are {known}", did_you_mean(.nearest.as_deref()))]
     Unknown {
         /// What was written.
         text: String,
-        /// The name that is most like it, if any is.
-        nearest: Option<&'static str>,
+        /// What may be meant: the indicator, or the name that is most like it.
+        nearest: Option<String>,
         /// All names.
         known: String,
     },

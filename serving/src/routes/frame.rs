@@ -12,7 +12,7 @@ use crate::format::{ACCEPT_ROWS, FORMAT, Format, Line, NUMBERS_AS_STRINGS, Shown
 use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::read_your_writes::{MIN_FRONTIER, ReadYourWrites, WAIT_MS};
+use crate::read_your_writes::{MIN_FRONTIER, ReadYourWrites, WAIT_MS, is_past};
 use rows::readers::Class;
 use rows::{AsOf, Frontier, View};
 
@@ -94,6 +94,7 @@ impl Form {
         as_of: Option<AsOf>,
     ) -> Result<Option<Response>, Problem> {
         self.min_frontier.reached(context).await?;
+        is_past(&*context.reader, as_of)?;
         let now = context.reader.frontier();
         if as_of.is_some() || !already_has(request, &self.etag(context, view, now)) {
             return Ok(None);

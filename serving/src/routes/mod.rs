@@ -91,7 +91,8 @@ const READ: &[Method] = &[Method::GET, Method::HEAD];
 const LIMIT: CountParameter = CountParameter::count(
     "limit",
     CountRange { least: 1, most: 10_000, default: 500 },
-    "the most rows: the newest, and with `from` those that follow it",
+    "the most rows: of all that are asked for the newest by `open_time`, or of a log by commit; with `from` the earliest \
+     after it; of a view without either the last in the order of its key",
 );
 /// The instrument of a path.
 const SYMBOL: RouteParameter = RouteParameter::path(

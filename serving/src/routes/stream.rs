@@ -63,9 +63,13 @@ fn route(context: &Context) -> Route {
 
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     let views = views(context, request)?;
-    let requests = views
-        .iter()
-        .map(|(name, view)| Ok((*name, SubscriptionRequest::read(context, view, &request.query)?)));
+    let requests = views.iter().map(|(name, view)| {
+        match SubscriptionRequest::read(context, view, &request.query) {
+            Ok(own) => Ok((*name, own)),
+            Err(problem) if views.len() > 1 => Err(problem.of_view(name)),
+            Err(problem) => Err(problem),
+        }
+    });
     let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
     let is_reconnect = has_last_event_id(&request.headers);
     let (out, receiver) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! `GET /v1/views/{view}`: the rows of any view, in the order of its key.
+//! `GET /v1/views/{view}`: the rows of any view: by `open_time` where keys have one, else in the order of its key.
 
 use warp::Filter;
 use warp::reply::Response;
@@ -66,7 +66,7 @@ async fn rows(
     if let Some(unchanged) = form.unchanged(context, view, request, scan.as_of).await? {
         return Ok(unchanged);
     }
-    // Without `from` the limit keeps the latest rows; the answer is in the order of the key all the same.
+    // Without `from` the limit keeps the latest rows; the answer begins with the earliest all the same.
     let reverse = scan.latest_first;
     let Page { frontier, mut rows, more } = context.reader.scan(scan).await?;
     if reverse {

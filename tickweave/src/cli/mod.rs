@@ -159,11 +159,6 @@ fn is_wrong_input(error: &anyhow::Error) -> bool {
         || error.downcast_ref().is_some_and(ProduceError::is_refusal)
 }
 
-/// So many of something.
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Prints to standard output; that nobody reads on is no failure of the command.
 fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use connectors::paths::{is_pattern, names_of_files};
+use market::plural;
 use operators::NoStates;
 
 use super::check::layers;
@@ -123,6 +124,7 @@ impl Replay {
             }
             paths => {
                 are_there(paths)?;
+                paths.iter().try_for_each(|path| is_no_state(path))?;
                 let config = flags(mapped(&mapping, paths, max_instruments)?)?;
                 results.choose(&config, &mut options)?;
                 replay_files(config, &options, &stop)?
@@ -156,6 +158,25 @@ fn are_there(paths: &[PathBuf]) -> anyhow::Result<()> {
         about.with_context(|| format!("cannot open {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Refuses the folder in which a job keeps its state: it holds parts of a recording, and no files of trades.
+fn is_no_state(path: &Path) -> Result<(), ConfigError> {
+    let names =
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|file| file.file_name());
+    let names = names.filter_map(|name| name.into_string().ok());
+    let mut segments: Vec<String> =
+        names.filter(|name| name.starts_with("log-") && name.ends_with(".twrec")).collect();
+    segments.sort_unstable();
+    let (Some(first), count) = (segments.first(), segments.len()) else { return Ok(()) };
+    let folder = path.display();
+    let problem = format!(
+        "{folder} is the state of a job, with its commits in {} from {first} on: `tickweave run CONFIG --state \
+         {folder}` goes on with it, and with `--record FILE` it writes a recording that can be replayed; a file alone \
+         has its own commits only (`tickweave replay {folder}/{first}`)",
+        plural(count as u64, "file"),
+    );
+    Err(ConfigError::Value { place: "files".to_owned(), problem })
 }
 
 /// The job of a recording: what was configured when it was made, whatever the environment is now.

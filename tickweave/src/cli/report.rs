@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::{counted, print_last};
+use super::print_last;
 use crate::stderr::problem;
 use dataflows::delivery::Undelivered;
 use dataflows::run::Report;
+use market::plural;
 
 /// If more was refused than may be, says so on standard error, with the main reason and what helps. That is a failure
 /// unless the run is `lenient`; returns whether it is one.
@@ -47,9 +48,13 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     let secs = report.elapsed.as_secs_f64();
     writeln!(
         text,
-        "{what} {} records in {} commits and {secs:.2} s ({:.0} records/s){}",
-        totals.records,
-        report.commits,
+        "{what} {} in {}{} and {secs:.2} s ({:.0} records/s){}",
+        plural(totals.records, "record"),
+        plural(report.commits - report.restored, "commit"),
+        match report.restored {
+            0 => String::new(),
+            restored => format!(" after {restored} of earlier starts"),
+        },
         totals.records as f64 / secs.max(1e-9),
         match (report.complete, report.cut, report.refusals.truncated) {
             (false, ..) => "; stopped before the end",
@@ -80,15 +85,17 @@ fn in_words(what: &str, report: &Report) -> Result<String, std::fmt::Error> {
     bars(report, &mut text)?;
     let views = report.views.iter().filter(|(_, rows, digest)| *rows > 0 || digest.is_some());
     for (view, rows, digest) in views {
-        write!(text, "  {view:<13} {rows} rows")?;
+        write!(text, "  {view:<13} {}", plural(*rows, "row"))?;
         if let Some(digest) = digest {
             write!(text, "  changes {}  rows {}", digest.changes, digest.rows)?;
         }
         text.push('\n');
     }
     if let Some((folder, files)) = &report.files {
-        let names: Vec<_> =
-            files.iter().map(|file| format!("{} ({} rows)", file.name, file.rows)).collect();
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| format!("{} ({})", file.name, plural(file.rows, "row")))
+            .collect();
         writeln!(text, "  written to {}: {}", folder.display(), names.join(", "))?;
     }
     Ok(text)
@@ -117,7 +124,7 @@ fn bars(report: &Report, text: &mut String) -> std::fmt::Result {
     let bars: Vec<_> =
         summary.bars.iter().map(|(timeframe, bars)| format!("{timeframe} {bars}")).collect();
     let (first, last) = (first.rfc3339(), last.rfc3339());
-    let instruments = counted(summary.instruments, "instrument");
+    let instruments = plural(summary.instruments, "instrument");
     writeln!(text, "  bars of {instruments} from {first} to {last}: {}", bars.join(", "))
 }
 
@@ -154,6 +161,7 @@ fn as_json(report: &Report) -> Value {
         "alerts_raised": totals.alerts_raised,
         "alerts_withdrawn": totals.alerts_withdrawn,
         "commits": report.commits,
+        "restored": report.restored,
         "elapsed_s": report.elapsed.as_secs_f64(),
         "complete": report.complete,
         "cut": report.cut,

@@ -8,12 +8,13 @@ use super::check::{going_on, layers};
 use super::report::{fails_by_recording, fails_by_refusals, fails_by_sinks, print_report};
 use super::results::ResultFlags;
 use super::screen::Beside;
-use super::{Outcome, counted, signals};
+use super::{Outcome, signals};
 use crate::node::{Node, NodeError};
 use crate::supervisor::Supervisor;
 use dataflows::config::Config;
 use dataflows::ingest::Stop;
 use dataflows::run::RunOptions;
+use market::plural;
 
 /// Run a job live and serve its views over HTTP, until SIGINT or SIGTERM.
 #[derive(Args)]
@@ -108,8 +109,8 @@ pub(super) fn live<B>(
     tracing::info!(
         "run {}: {}, {}; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
         node.generation(),
-        counted(sources as u64, "source"),
-        counted(workers as u64, "worker"),
+        plural(sources as u64, "source"),
+        plural(workers as u64, "worker"),
         node.address(),
     );
     let beside = (beside(&node)?, supervised(&node, &stop)?);

@@ -61,6 +61,11 @@ fn results_replace_only_results() {
         replay(folder, &["--out", "out", "--json"]).json();
         assert!(text(&folder.join("out/candles.csv")).contains("x:Y"));
     }
+    // A view without rows was not written, so the file of its name is the user's.
+    fs::write(folder.join("out/fees.csv"), "mine").unwrap();
+    replay(folder, &["--out", "out"]).failed(2, &["out/fees.csv exists", "--force"]);
+    assert_holds(&folder.join("out/fees.csv"), "mine");
+    fs::remove_file(folder.join("out/fees.csv")).unwrap();
     fs::remove_file(folder.join("out/tickweave-results.json")).unwrap();
     replay(folder, &["--out", "out"]).failed(2, &["exists, and no tickweave-results.json"]);
 }

@@ -186,7 +186,7 @@ fn sighup_stops_in_order() {
     run.signal("HUP");
     let Ran { code, out, err } = run.end();
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.starts_with("ran 1 records"), "{out}");
+    assert!(out.starts_with("ran 1 record in "), "{out}");
     assert!(fs::read_to_string(folder.join("out/candles.csv")).unwrap().lines().count() > 1);
     assert!(fs::read_to_string(folder.join("candles.ndjson")).unwrap().contains("\"upsert\""));
 }

@@ -212,6 +212,67 @@ fn a_job_that_is_killed_again_and_again_comes_to_the_same() {
     assert_eq!(again["commits"], ran["commits"]);
 }
 
+/// A start answers for what came to it, and not for what earlier ones have refused.
+#[test]
+fn what_earlier_starts_refused_does_not_count_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("job.toml"), "[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let bad = row("trade", 2).replace("\"price\":12", "\"price\":\"much\"");
+    // As it is: other tests are lenient.
+    let strict = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tickweave"));
+        let args = ["run", "job.toml", "--state", "state", "--json"];
+        let mut run = Going::spawn(folder, command.args(args));
+        let address = run.address();
+        (run, address)
+    };
+    let (run, address) = strict();
+    let rows = format!("{}{bad}", row("trade", 1));
+    poll(
+        || Some(post(address, "/api/streaming/process", &NDJSON, &rows).status == 202),
+        || "rows are taken".to_owned(),
+    );
+    run.signal("TERM");
+    let first = run.end();
+    let cure = "Clients posted them: the answer of each post names its refused rows";
+    first.failed(4, &["1 of 2 rows (50.0 %) were refused", "bad_price", cure]);
+    assert!(!first.err.contains("--time"), "{}", first.err);
+    for _ in 0..2 {
+        let (run, address) = strict();
+        wait_until_ready(address);
+        run.signal("TERM");
+        let ran = run.end().json();
+        assert_eq!((&ran["refused"], &ran["accepted"]), (&json!(0), &json!(0)), "{ran}");
+        assert_eq!(ran["reasons"], json!({}), "{ran}");
+        assert!(ran["restored"].as_u64() <= ran["commits"].as_u64(), "{ran}");
+        assert!(ran["restored"].as_u64() > Some(0), "{ran}");
+        assert_eq!(ran["views"]["dead_letters"]["rows"], 1, "{ran}");
+    }
+}
+
+/// A part of the commits computes other bars than all of them, so a replay of a part says so.
+#[test]
+fn a_replay_of_a_part_of_the_state_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("job.toml"), "[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    for id in 1..3 {
+        let (run, address) = start(folder, 1, &[]);
+        posted(address, &row("trade", id));
+        end(run);
+    }
+    let replay = |path: &str| tickweave(folder, &["replay", path, "--json"]);
+    let first = replay("state/log-00000001.twrec");
+    assert_eq!(first.json()["accepted"], 1);
+    assert!(!first.err.contains("begins with commit"), "{}", first.err);
+    let second = replay("state/log-00000002.twrec");
+    assert_eq!(second.json()["accepted"], 1);
+    assert!(second.err.contains("log-00000002.twrec begins with commit "), "{}", second.err);
+    let whole = replay("state");
+    whole.failed(2, &["state is the state of a job, with its commits in 2 files", "--record FILE"]);
+}
+
 /// What was accepted and not answered may be there or not; what was answered is there once.
 #[test]
 fn what_was_answered_is_there_whenever_it_is_killed() {

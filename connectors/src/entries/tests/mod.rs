@@ -1,6 +1,7 @@
 //! Rows as people write them, and what they come to.
 
 mod bodies;
+mod documented;
 mod errors;
 mod files;
 
@@ -241,4 +242,23 @@ fn where_a_row_lies_is_no_content() {
     }
     let raw = format!(r#"{{"id":"t-1","sequence":7,{of}}}"#);
     assert_ne!(content(&format!(r#"{{"id":"t-1",{of}}}"#), 7), content(&raw, 7));
+}
+
+/// People write `size` and `symbol`, as their feeds do. Both words for one field are too many.
+#[test]
+fn some_fields_and_types_have_another_word() {
+    let row = r#"{"type":"trade","instrument":"us:A","id":1,"time":"1700000000s","price":2,"quantity":3}"#;
+    let other = row.replace("instrument", "symbol").replace("quantity", "size");
+    assert_eq!(read(&other).unwrap(), read(row).unwrap());
+    let correct = row.replace("trade", "correct");
+    assert_eq!(read(&correct.replace("correct", "correction")).unwrap(), read(&correct).unwrap());
+    for (one, both) in [
+        ("\"quantity\":3", "\"quantity\":3,\"size\":3"),
+        ("\"instrument\":\"us:A\"", "\"symbol\":\"us:A\",\"instrument\":\"us:A\""),
+    ] {
+        let error = read(&row.replace(one, both)).unwrap_err();
+        assert!(error.detail.contains("(or `s") && error.detail.contains("twice"), "{error:?}");
+    }
+    let header = EntryHeader::read(["type", "size", "quantity"].into_iter());
+    assert_eq!(header.unwrap_err(), "there are two columns `quantity` (or `size`)");
 }

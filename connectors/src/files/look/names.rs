@@ -2,6 +2,8 @@
 
 use market::printable;
 
+use crate::files::similar::normal;
+
 /// What a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -92,12 +94,6 @@ pub(super) fn date_of<'a>(names: &[&'a str]) -> Option<&'a str> {
 pub(super) fn is_of_bars(names: &[&str]) -> bool {
     let normal: Vec<String> = names.iter().map(|name| normal(name)).collect();
     ["open", "high", "low", "close"].iter().all(|part| normal.iter().any(|name| name == part))
-}
-
-/// Letters and digits in lower case, without what stands in parentheses: `Price (USD)` is `price`.
-fn normal(name: &str) -> String {
-    let before = name.split(['(', '[']).next().unwrap_or_default();
-    before.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// A text of a file as a message shows it.

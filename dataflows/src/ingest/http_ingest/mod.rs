@@ -7,7 +7,6 @@
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,8 +56,8 @@ struct Shared {
     ahead: Ahead,
     intake: Mutex<Intake>,
     bound: Mutex<Bound>,
-    /// Whether sources pause because too much is retained.
-    paused: AtomicBool,
+    /// Why rows are not taken for a while, if they are not.
+    paused: Mutex<Option<String>>,
 }
 
 /// Where rows go. Locked while a body is decoded; never by the sequencer.
@@ -169,7 +168,7 @@ impl HttpIngest {
             ahead,
             intake: Mutex::new(Intake { next: 1, to: None }),
             bound: Mutex::new(bound),
-            paused: AtomicBool::new(false),
+            paused: Mutex::default(),
         }))
     }
 
@@ -193,9 +192,9 @@ impl HttpIngest {
         }
     }
 
-    /// Whether sources pause.
-    pub fn pause(&self, paused: bool) {
-        self.0.paused.store(paused, Ordering::Relaxed);
+    /// Takes no rows for this reason, or takes them again.
+    pub fn pause(&self, why: Option<String>) {
+        *self.0.paused() = why;
     }
 
     /// Notes a dispatched commit. Requests are answered at the end of its round: before, larger timeframes and all that is
@@ -317,9 +316,8 @@ impl Shared {
     }
 
     fn check_room(&self, rows: usize) -> Result<(), PostError> {
-        if self.paused.load(Ordering::Relaxed) {
-            let why = "sources pause: more is retained than `limits.state_bytes` allows";
-            return Err(PostError::Busy(why.to_owned()));
+        if let Some(why) = self.paused().clone() {
+            return Err(PostError::Busy(why));
         }
         let waiting = self.bound().rows;
         if waiting > 0 && waiting + rows > WAITING_ROWS_MAX {
@@ -383,6 +381,10 @@ impl Shared {
 
     fn intake(&self) -> MutexGuard<'_, Intake> {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paused(&self) -> MutexGuard<'_, Option<String>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bound(&self) -> MutexGuard<'_, Bound> {

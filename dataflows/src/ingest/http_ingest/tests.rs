@@ -207,9 +207,10 @@ async fn without_room_clients_are_turned_away() {
         let api = api.clone();
         async move { matches!(api.take(sent).await, Err(PostError::Busy(_))) }
     };
-    api.pause(true);
-    assert!(busy(trades(&["1"])).await, "sources pause");
-    api.pause(false);
+    api.pause(Some("the disk is full".to_owned()));
+    let away = api.take(trades(&["1"])).await;
+    assert!(matches!(away, Err(PostError::Busy(why)) if why == "the disk is full"));
+    api.pause(None);
     let first = tokio::spawn({
         let api = api.clone();
         async move { api.take(trades(&["1"])).await }

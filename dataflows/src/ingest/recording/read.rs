@@ -77,6 +77,11 @@ impl Recording {
         Ok(recording)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the recording begins with.
     pub fn header(&self) -> &RecordingHeader {
         &self.header

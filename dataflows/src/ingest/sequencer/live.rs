@@ -34,8 +34,8 @@ pub struct LiveInput {
 /// Callbacks of a live run; they must not block.
 #[derive(Clone, Copy)]
 pub struct LiveCallbacks<'a> {
-    /// Called with the number of a source that pauses (`true`) or is resumed.
-    pub paused: &'a dyn Fn(usize, bool),
+    /// Called with the number of a source and why it pauses, also when the reason is another; none: it is resumed.
+    pub paused: &'a dyn Fn(usize, Option<String>),
     /// Called with each partition that is given up, or not any more.
     pub given_up: &'a dyn Fn(GivenUp),
     /// Called after each commit was dispatched.
@@ -66,9 +66,9 @@ pub fn sequence_live(
     let mut has_waited = false;
     loop {
         match dispatcher.tend_recording() {
-            RecordingState::Held { .. } if !stop.is_set() => {
+            RecordingState::Held { why, .. } if !stop.is_set() => {
                 // No commit closes, so nothing but the open one waits in memory to be recorded.
-                sequencer.pause_or_resume(true);
+                sequencer.pause_or_resume(Some(format!("sources wait for the recording: {why}")));
                 has_waited = true;
                 thread::sleep(STOP_POLL);
                 continue;
@@ -81,7 +81,8 @@ pub fn sequence_live(
             sequencer.close(false, dispatcher)?;
             continue;
         }
-        sequencer.pause_or_resume(dispatcher.over_budget().is_some());
+        let over_budget = dispatcher.over_budget();
+        sequencer.pause_or_resume(over_budget.map(|over| format!("sources pause: {over}")));
         sequencer.collect(stop);
         let is_last = stop.is_set();
         if is_last || sequencer.is_due() {
@@ -111,15 +112,21 @@ struct LiveSequencer<'a> {
 const STOP_POLL: Duration = Duration::from_millis(50);
 
 impl LiveSequencer<'_> {
-    /// Pauses sources on request, and all of them while more is retained than may be. Their senders wait when
-    /// their queues are full.
-    fn pause_or_resume(&mut self, is_over_budget: bool) {
+    /// Pauses sources on request, and all of them if there is a reason to. Their senders wait when their queues are
+    /// full.
+    fn pause_or_resume(&mut self, why_all: Option<String>) {
         for source in 0..self.is_paused.len() {
-            let pauses = is_over_budget || self.input.paused.is_paused(source);
-            if std::mem::replace(&mut self.is_paused[source], pauses) != pauses {
+            let on_request = || "the source is paused on request".to_owned();
+            let why = why_all.clone();
+            let why = why.or_else(|| self.input.paused.is_paused(source).then(on_request));
+            let pauses = why.is_some();
+            let is_news = std::mem::replace(&mut self.is_paused[source], pauses) != pauses;
+            if is_news {
                 let event = if pauses { ControlEvent::Paused } else { ControlEvent::Resumed };
                 self.control(source, event);
-                (self.callbacks.paused)(source, pauses);
+            }
+            if is_news || pauses {
+                (self.callbacks.paused)(source, why); // the reason may be another
             }
         }
     }

@@ -34,12 +34,22 @@ pub fn sequence_recording(
     stop: &Stop,
 ) -> Result<RecordingEnd, SequencerError> {
     let mut misfits = Throttle::default();
+    let mut is_first = true;
     loop {
         match recording.read()? {
             Next::Names(names) => name(&names, tables, &mut misfits)?,
             Next::Scales(_) => {} // the configuration is that of the recording
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
+                if std::mem::take(&mut is_first) && commit > Commit(0) {
+                    tracing::warn!(
+                        "{} begins with commit {commit}: what came in the {} commits before is not in it. Bars, \
+                         indicators, positions and ids are computed without that, and corrections of earlier trades \
+                         are unmatched",
+                        recording.path().display(),
+                        commit.0,
+                    );
+                }
                 for id in &closed.id_texts {
                     // Two of one hash were refused when the commit was bound.
                     let _ = tables.catalog.ids.keep(id);

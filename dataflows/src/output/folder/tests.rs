@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write as _;
 
 use super::*;
 
@@ -10,7 +11,7 @@ fn open(path: &Path, of: &[&str], force: bool) -> Result<ResultsFolder, OutputEr
     ResultsFolder::open(path, names(of), force, HashMap::new())
 }
 
-fn put(folder: &ResultsFolder, name: &str, text: &str) -> Result<(), OutputError> {
+fn put(folder: &mut ResultsFolder, name: &str, text: &str) -> Result<(), OutputError> {
     folder.put(name, |file| Ok(file.write_all(text.as_bytes())?))
 }
 
@@ -24,10 +25,9 @@ fn what_the_manifest_lists_is_replaced_and_nothing_else() {
     let place = tempfile::tempdir().unwrap();
     let path = &place.path().join("new/out");
     for text in ["first", "second"] {
-        let folder = open(path, &["a.csv", "b.csv"], false).unwrap();
-        folder.begin().unwrap();
-        put(&folder, "a.csv", text).unwrap();
-        put(&folder, "b.csv", text).unwrap();
+        let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
+        put(&mut folder, "a.csv", text).unwrap();
+        put(&mut folder, "b.csv", text).unwrap();
         assert_holds(&path.join("a.csv"), text);
     }
     fs::write(path.join("c.csv"), "mine").unwrap();
@@ -38,47 +38,101 @@ fn what_the_manifest_lists_is_replaced_and_nothing_else() {
     assert!(wanted.iter().all(|wanted| error.contains(wanted)), "{error}");
     assert_holds(&path.join("a.csv"), "second");
     assert_holds(&path.join("c.csv"), "mine");
-    let folder = open(path, &["c.csv"], true).unwrap();
-    folder.begin().unwrap();
-    put(&folder, "c.csv", "forced").unwrap();
+    let mut folder = open(path, &["c.csv"], true).unwrap();
+    put(&mut folder, "c.csv", "forced").unwrap();
     drop(folder);
     assert_holds(&path.join("c.csv"), "forced");
     open(path, &["a.csv", "b.csv", "c.csv"], false).unwrap();
 }
 
-/// A run that ends half-way has listed what it was to write.
+/// A list of names that were never written would give the next run files of the user.
+#[test]
+fn what_was_never_written_is_not_ours() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    for _ in 0..2 {
+        let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
+        put(&mut folder, "a.csv", "x").unwrap();
+        folder.remove("b.csv").unwrap();
+    }
+    assert!(!fs::read_to_string(path.join(MANIFEST)).unwrap().contains("b.csv"));
+    fs::write(path.join("b.csv"), "mine").unwrap();
+    assert!(open(path, &["a.csv", "b.csv"], false).err().unwrap().is_refusal());
+    let mut folder = open(path, &["a.csv"], false).unwrap();
+    folder.remove("b.csv").unwrap();
+    assert_holds(&path.join("b.csv"), "mine");
+    // Earlier builds listed names alone, also of what they never wrote.
+    let about = fs::read_to_string(path.join(MANIFEST)).unwrap();
+    let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+    let earlier = serde_json::json!({"about": about["about"], "files": ["a.csv", "b.csv"]});
+    fs::write(path.join(MANIFEST), earlier.to_string()).unwrap();
+    drop(folder);
+    assert!(matches!(open(path, &["b.csv"], false).err(), Some(OutputError::Exists { .. })));
+}
+
+/// Also with as many bytes; and a link to the same bytes is another thing than they are.
+#[test]
+fn what_was_changed_since_is_not_ours() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
+    put(&mut folder, "a.csv", "ours").unwrap();
+    put(&mut folder, "b.csv", "gone").unwrap();
+    drop(folder);
+    fs::write(path.join("a.csv"), "mine").unwrap();
+    fs::remove_file(path.join("b.csv")).unwrap();
+    assert!(matches!(open(path, &["a.csv"], false).err(), Some(OutputError::Exists { .. })));
+    let mut folder = open(path, &["b.csv"], false).unwrap();
+    folder.remove("a.csv").unwrap();
+    assert!(matches!(put(&mut folder, "a.csv", "x").err(), Some(OutputError::Exists { .. })));
+    assert_holds(&path.join("a.csv"), "mine");
+    put(&mut folder, "b.csv", "back").unwrap();
+    drop(folder);
+    fs::write(path.join("a.csv"), "ours").unwrap();
+    drop(open(path, &["a.csv", "b.csv"], false).unwrap());
+    fs::rename(path.join("a.csv"), path.join("c")).unwrap();
+    std::os::unix::fs::symlink("c", path.join("a.csv")).unwrap();
+    assert!(matches!(open(path, &["a.csv"], false).err(), Some(OutputError::Exists { .. })));
+}
+
+/// Between the lines of the manifest and the moves, either content may be there.
 #[test]
 fn what_is_left_of_a_run_that_was_killed_is_replaced() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path();
-    let folder = open(path, &["a.csv", "b.csv"], false).unwrap();
-    folder.begin().unwrap();
-    put(&folder, "a.csv", "old").unwrap();
+    let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
+    put(&mut folder, "a.csv", "old").unwrap();
     drop(folder);
     fs::write(path.join(".tickweave-b.csv.part"), "half of").unwrap();
-    let folder = open(path, &["a.csv", "b.csv"], false).unwrap();
-    folder.begin().unwrap();
+    let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
     let half = folder.put("a.csv", |file| {
         file.write_all(b"half of")?;
         Err(io::Error::other("the disk is full").into())
     });
     assert!(half.err().unwrap().to_string().contains("a.csv"));
     assert_holds(&path.join("a.csv"), "old");
-    put(&folder, "b.csv", "new").unwrap();
+    put(&mut folder, "b.csv", "new").unwrap();
     let mut left: Vec<_> = fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["a.csv", "b.csv", MANIFEST]);
+    fs::write(path.join("new"), "new").unwrap();
+    folder.manifest.may_be("a.csv", Content::of(&path.join("new")).unwrap());
+    folder.list().unwrap();
+    drop(folder);
+    for (text, is_ours) in [("old", true), ("new", true), ("mix", false)] {
+        fs::write(path.join("a.csv"), text).unwrap();
+        assert_eq!(open(path, &["a.csv"], false).is_ok(), is_ours, "{text}");
+    }
 }
 
 #[test]
 fn a_file_that_comes_during_the_run_is_left_alone() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path();
-    let folder = open(path, &["a.csv", "b.csv"], false).unwrap();
+    let mut folder = open(path, &["a.csv", "b.csv"], false).unwrap();
     fs::write(path.join("a.csv"), "mine").unwrap();
-    folder.begin().unwrap();
-    assert!(matches!(put(&folder, "a.csv", "x").err(), Some(OutputError::Exists { .. })));
-    put(&folder, "b.csv", "x").unwrap();
+    assert!(matches!(put(&mut folder, "a.csv", "x").err(), Some(OutputError::Exists { .. })));
+    put(&mut folder, "b.csv", "x").unwrap();
     drop(folder);
     assert_holds(&path.join("a.csv"), "mine");
     assert!(open(path, &["a.csv"], false).is_err(), "it has not become ours");

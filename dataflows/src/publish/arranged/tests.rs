@@ -10,6 +10,8 @@ use timely::dataflow::operators::Input;
 use super::*;
 use crate::views::CandlesView;
 
+mod limits;
+
 const COMMITS: u64 = 400;
 const KEYS: i64 = 20;
 

@@ -35,9 +35,16 @@ fn errors_say_what_was_written_and_what_is_possible() {
     ] {
         assert_eq!(label(text), error);
     }
-    for (text, nearest) in
-        [("smma20", Some("sma")), ("MACD", Some("macd")), ("", None), ("telephone", None)]
-    {
+    for (text, nearest) in [
+        ("smma20", Some("sma")),
+        ("MACD", Some("macd")),
+        ("SMA20", Some("sma20")),
+        ("SMA_20", Some("sma20")),
+        ("sma-20", Some("sma20")),
+        ("MACD(12,26,9)", Some("macd12_26_9")),
+        ("", None),
+        ("telephone", None),
+    ] {
         let error = text.parse::<Indicator>().unwrap_err();
         let IndicatorError::Unknown { nearest: outputs, known, .. } = &error else {
             panic!("{text}: {error}");

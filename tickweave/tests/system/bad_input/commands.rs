@@ -41,6 +41,7 @@ fn a_wrong_command_line_says_what_is_possible() {
         (&["replay", "t.csv", "--instrument", "x:Y", "--price-decimals", "19"], &["19", "18"]),
         (&["replay", "t.csv", "--instrument", "{x}"], &["{symbol}"]),
         (&["check", "t.csv", "--log", "a=b=c"], &["--log a=b=c"]),
+        (&["check", "t.csv"], &["t.csv:1:1: this is no configuration", "`tickweave replay FILE"]),
         (&["run"], &["required", "CONFIG"]),
         (&["check"], &["required", "CONFIG"]),
         (&["check", "none.toml"], &["none.toml", "No such file"]),

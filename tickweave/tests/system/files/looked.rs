@@ -163,6 +163,49 @@ fn what_may_be_meant_in_two_ways_is_refused_with_what_to_say() {
     assert_eq!(replay(&["--decimal-mark", ","]).code, Some(0));
 }
 
+/// What was asked for and is not there is named, with what may be meant; what others are is still found.
+#[test]
+fn a_column_that_is_not_there_is_the_one_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("a.csv"), trades("Timestamp,Price (USD),QTY,Ticker", ",", "")).unwrap();
+    let asked = |flags: &[&str]| {
+        let args = ["replay", "a.csv", "--instrument", "x:A", "--timeframes", "1m"];
+        tickweave_strict(folder, &[&args[..], flags].concat())
+    };
+    let there = "there are: \"Timestamp, Price (USD), QTY, Ticker\"";
+    for (flags, wanted) in [
+        (
+            ["--price", "Price"],
+            "a.csv: there is no column \"Price\" (--price; did you mean \"Price (USD)\"? ",
+        ),
+        (
+            ["--time", "timestmp"],
+            "a.csv: there is no column \"timestmp\" (--time; did you mean \"Timestamp\"? ",
+        ),
+        (["--size", "nothing"], "a.csv: there is no column \"nothing\" (--size; there are"),
+    ] {
+        asked(&flags).failed(2, &[wanted, there]);
+    }
+    let other = asked(&["--side", "tiker"]);
+    other.failed(
+        2,
+        &["there is no column \"tiker\" (did you mean \"Ticker\"? there are: Timestamp"],
+    );
+    assert_eq!(asked(&["--price", "Price (USD)"]).code, Some(0));
+}
+
+#[test]
+fn commas_in_numbers_that_have_no_quotes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = "2026-01-05T10:00:00Z,100,5,1,25\n".repeat(30);
+    fs::write(folder.join("a.csv"), format!("time,price,size\n{rows}")).unwrap();
+    let args = ["replay", "a.csv", "--instrument", "x:A", "--timeframes", "1m"];
+    let wanted = "3 fields expected, 5 found; commas in numbers look like those between columns";
+    tickweave_strict(folder, &args).failed(2, &[wanted, "--decimal-mark"]);
+}
+
 #[test]
 fn files_that_are_written_differently_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -59,7 +59,7 @@ fn results_are_what_has_rows_and_what_is_asked_for() {
     );
     assert!(ran.out.contains("refused: bad_price 1; for example"), "{}", ran.out);
     assert!(
-        ran.out.contains("written to out: candles.csv (72 rows), dead_letters.csv (1 rows)"),
+        ran.out.contains("written to out: candles.csv (72 rows), dead_letters.csv (1 row)"),
         "{}",
         ran.out
     );

@@ -107,7 +107,11 @@ fn sources_wait_for_a_recording_that_is_gone() {
     assert_eq!((health.status, get(address, "/health/ready").status), (503, 503));
     assert_eq!(health.json()["checks"].as_object().unwrap().len(), 9);
     assert_eq!(get(address, "/v1/views/health").json()["rows"].as_array().unwrap().len(), 7);
-    assert_eq!(post_one(address, 3).status, 429);
+    let away = post_one(address, 3);
+    assert_eq!(away.status, 429);
+    let detail = away.json()["detail"].as_str().unwrap().to_owned();
+    let cause = "sources wait for the recording: ";
+    assert!(detail.contains(cause) && detail.contains("was moved away"), "{detail}");
     fs::write(&live, "another").unwrap();
     poll(
         || wait_for(address, "fail").contains("another file is there").then_some(()),
