@@ -33,3 +33,7 @@ memory minutes="60":
 # A real broker that is killed and frozen in a catch-up, at full length.
 outages:
     ./scripts/outages
+
+# Kill a job at every failpoint and so many times at random
+chaos kills="300":
+    ./scripts/chaos {{kills}}

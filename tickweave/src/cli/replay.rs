@@ -172,8 +172,7 @@ fn is_no_state(path: &Path) -> Result<(), ConfigError> {
     let folder = path.display();
     let problem = format!(
         "{folder} is the state of a job, with its commits in {} from {first} on: `tickweave run CONFIG --state \
-         {folder}` goes on with it, and with `--record FILE` it writes a recording that can be replayed; a file alone \
-         has its own commits only (`tickweave replay {folder}/{first}`)",
+         {folder}` goes on with it. A file alone has its own commits only (`tickweave replay {folder}/{first}`)",
         plural(count as u64, "file"),
     );
     Err(ConfigError::Value { place: "files".to_owned(), problem })

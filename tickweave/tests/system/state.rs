@@ -256,7 +256,8 @@ fn what_earlier_starts_refused_does_not_count_again() {
 fn a_replay_of_a_part_of_the_state_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::write(folder.join("job.toml"), "[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let config = format!("[http]\nlisten = \"127.0.0.1:0\"\n{KEEPS_LOG}");
+    fs::write(folder.join("job.toml"), config).unwrap();
     for id in 1..3 {
         let (run, address) = start(folder, 1, &[]);
         posted(address, &row("trade", id));
@@ -266,11 +267,15 @@ fn a_replay_of_a_part_of_the_state_says_so() {
     let first = replay("state/log-00000001.twrec");
     assert_eq!(first.json()["accepted"], 1);
     assert!(!first.err.contains("begins with commit"), "{}", first.err);
-    let second = replay("state/log-00000002.twrec");
+    // Each start ends with a checkpoint, with which another file begins.
+    let second = replay("state/log-00000003.twrec");
     assert_eq!(second.json()["accepted"], 1);
-    assert!(second.err.contains("log-00000002.twrec begins with commit "), "{}", second.err);
+    assert!(second.err.contains("log-00000003.twrec begins with commit "), "{}", second.err);
     let whole = replay("state");
-    whole.failed(2, &["state is the state of a job, with its commits in 2 files", "--record FILE"]);
+    whole.failed(
+        2,
+        &["state is the state of a job, with its commits in 4 files", "goes on with it"],
+    );
 }
 
 /// What was accepted and not answered may be there or not; what was answered is there once.

@@ -132,7 +132,7 @@ fn a_column_that_a_flag_names_wrongly_is_what_is_told() {
         folder,
         &["replay", "t.csv", "--instrument", "x:{symbol}", "--time", "Timestamp"],
     );
-    let wanted = "t.csv: there is no column \"Timestamp\" (there are: Stamp, Symbol, Price, Qty)";
+    let wanted = "t.csv: there is no column \"Timestamp\" (--time; did you mean \"Stamp\"?";
     ran.failed(2, &[wanted]);
     assert!(!ran.err.contains("--symbol"), "{}", ran.err);
 }

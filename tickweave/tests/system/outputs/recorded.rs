@@ -105,7 +105,7 @@ fn sources_wait_for_a_recording_that_is_gone() {
     assert!(why.contains("was moved away") && why.contains("sources wait"), "{why}");
     let health = get(address, "/health");
     assert_eq!((health.status, get(address, "/health/ready").status), (503, 503));
-    assert_eq!(health.json()["checks"].as_object().unwrap().len(), 9);
+    assert_eq!(health.json()["checks"].as_object().unwrap().len(), 10);
     assert_eq!(get(address, "/v1/views/health").json()["rows"].as_array().unwrap().len(), 7);
     let away = post_one(address, 3);
     assert_eq!(away.status, 429);
