@@ -55,7 +55,10 @@ pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;
 pub use replay::{replay_files, replay_recording};
 pub use report::Report;
-pub use state::RestoreError;
+pub use state::{
+    KeptCheckpoint, NumberedCheckpoint, RestoreError, VerifiedState, copy_state, kept_checkpoints,
+    verify_state,
+};
 pub use summary::BarSummary;
 
 /// A job whose workers run.

@@ -2,6 +2,7 @@
 
 mod changes;
 mod error;
+mod inspect;
 
 use std::io;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
 
 pub use error::RestoreError;
+pub use inspect::{
+    KeptCheckpoint, NumberedCheckpoint, VerifiedState, copy_state, kept_checkpoints, verify_state,
+};
 
 /// The state directory of a job, and the checkpoint from which it goes on.
 pub(super) struct JobState {

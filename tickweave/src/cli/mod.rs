@@ -5,6 +5,7 @@
 //! sink lacks a part; 6 the recording is not whole, or stopped the run.
 
 mod check;
+mod checkpoint;
 mod completions;
 mod demo;
 mod logging;
@@ -77,6 +78,8 @@ enum Command {
     Replay(Box<replay::Replay>),
     /// Check a configuration and show what it comes to.
     Check(check::Check),
+    /// Look at the state that a job keeps, and copy it.
+    Checkpoint(checkpoint::CheckpointCommand),
     /// Follow a view of a running job.
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(json),
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
+        Command::Checkpoint(checkpoint) => checkpoint.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
         Command::Completions(completions) => completions.run(),

@@ -604,7 +604,20 @@ fn a_damaged_checkpoint_is_passed_over_or_refused() {
         fs::write(path, bytes).unwrap();
     };
     let newest = checkpoint_files(folder).pop().unwrap();
+    let verify = || tickweave(folder, &["checkpoint", "verify", "state", "--json"]);
+    let whole = verify().json();
+    assert_eq!(
+        (whole["torn_bytes"].as_u64(), whole["passed_over"].as_array().unwrap().len()),
+        (Some(0), 0)
+    );
+    let copied = tickweave(folder, &["checkpoint", "export", "state", "copy", "--json"]).json();
+    assert_eq!(copied, whole);
+    let again = tickweave(folder, &["checkpoint", "import", "copy", "state"]);
+    again.failed(2, &["state is not empty"]);
     flip(&newest);
+    assert_eq!(verify().json()["passed_over"].as_array().unwrap().len(), 1);
+    let list = tickweave(folder, &["checkpoint", "list", "state"]);
+    assert!(list.code == Some(1) && list.out.contains("is damaged"), "{list:?}");
     let never = with_checkpoints("").replace("20ms", "never");
     fs::write(folder.join("job.toml"), never).unwrap();
     let (mut run, address) = start(folder, 1, &[]);
@@ -617,6 +630,16 @@ fn a_damaged_checkpoint_is_passed_over_or_refused() {
     let ran = tickweave(folder, &["run", "job.toml", "--state", "state"]);
     let name = newest.file_name().unwrap().to_str().unwrap();
     ran.failed(1, &["cannot be restored", name, "is damaged", "from a copy"]);
+    let ran = tickweave(folder, &["checkpoint", "verify", "state"]);
+    ran.failed(1, &["cannot be restored", name]);
+    // The copy is a state like any other.
+    fs::remove_dir_all(folder.join("state")).unwrap();
+    let imported = tickweave(folder, &["checkpoint", "import", "copy", "state"]);
+    assert!(imported.out.contains("whole: a start goes on behind commit"), "{imported:?}");
+    let (run, address) = start(folder, 3, &[]);
+    wait_until_ready(address);
+    assert_same(&values(address), &wanted);
+    end(run);
 }
 
 /// A rule, which raises alerts.

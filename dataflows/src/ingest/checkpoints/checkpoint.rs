@@ -74,6 +74,13 @@ impl Checkpoint {
         path_of(&self.folder, self.manifest.number)
     }
 
+    /// Its file, and those that it refers to.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let numbers = self.manifest.extents().map(|extent| extent.file);
+        let numbers: BTreeSet<u64> = numbers.chain([self.manifest.number]).collect();
+        numbers.into_iter().map(|number| path_of(&self.folder, number)).collect()
+    }
+
     /// A part of the files of this checkpoint.
     pub(super) fn read(&self, extent: Extent) -> Result<Vec<u8>, CheckpointError> {
         let path = path_of(&self.folder, extent.file);

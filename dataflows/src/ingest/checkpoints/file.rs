@@ -24,7 +24,7 @@ pub(super) fn path_of(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// The numbers of the checkpoints in a folder, ascending.
-pub(super) fn numbers(folder: &Path) -> Result<Vec<u64>, CheckpointError> {
+pub fn numbers(folder: &Path) -> Result<Vec<u64>, CheckpointError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder).map_err(io("read", folder))? {
         let name = entry.map_err(io("read", folder))?.file_name();

@@ -7,7 +7,7 @@
 //! the manifest makes the file a checkpoint.
 //!
 //! A start takes the newest checkpoint that is whole, and reads the log from its first commit on. Each shard ignores the
-//! commits that its state has ([`operators::keyed`]); so shards may be saved after different commits.
+//! commits that its state has ([`operators::keyed()`]); so shards may be saved after different commits.
 //!
 //! A state that is as it was in the checkpoint before is not written again: its place there is noted. Two checkpoints
 //! are kept, with the files that they refer to, and the log from the first commit of the older one.
@@ -25,6 +25,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use checkpoint::{Checkpoint, FoundCheckpoints, newest};
+pub use file::numbers;
 pub use keeper::{CheckpointKeeper, CheckpointPlan};
 pub use manifest::{Manifest, ReplayStart};
 pub use states::CheckpointStates;

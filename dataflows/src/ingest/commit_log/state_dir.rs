@@ -54,29 +54,19 @@ impl StateDir {
         &self.path
     }
 
-    /// The segments of the log from number `first` on, in order. They are numbered without holes, from 1 on; those that
-    /// no checkpoint needs are gone.
+    /// See [`segments`].
     pub fn segments(&self, first: u64) -> Result<Vec<PathBuf>, CommitLogError> {
-        let mut segments = segments(&self.path)?;
-        segments.retain(|(number, _)| *number >= first);
-        if segments.is_empty() && first > 1 {
-            return Err(CommitLogError::Missing { path: segment(&self.path, first) });
-        }
-        let missing = (first..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
-        match missing {
-            Some((number, _)) => Err(CommitLogError::Missing { path: segment(&self.path, number) }),
-            None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
-        }
+        segments(&self.path, first)
     }
 
-    /// The number of the first segment that is there; none if there is none.
+    /// See [`first_segment`].
     pub fn first_segment(&self) -> Result<Option<u64>, CommitLogError> {
-        Ok(segments(&self.path)?.first().map(|(number, _)| *number))
+        first_segment(&self.path)
     }
 
     /// The start that added the last segment; none if there is none.
     pub fn last_generation(&self) -> Result<Option<Generation>, CommitLogError> {
-        let Some((_, last)) = segments(&self.path)?.pop() else { return Ok(None) };
+        let Some((_, last)) = all(&self.path)?.pop() else { return Ok(None) };
         Ok(Some(Recording::open(&last)?.header().generation))
     }
 
@@ -85,7 +75,7 @@ impl StateDir {
         &self,
         write: impl FnOnce(&mut File, &Path) -> Result<(), CommitLogError>,
     ) -> Result<(File, PathBuf, u64), CommitLogError> {
-        let number = segments(&self.path)?.last().map_or(1, |(number, _)| number + 1);
+        let number = all(&self.path)?.last().map_or(1, |(number, _)| number + 1);
         let path = segment(&self.path, number);
         let unfinished = path.with_extension(format!("twrec{UNFINISHED}"));
         let mut file = File::create(&unfinished).map_err(failed("create", &unfinished))?;
@@ -106,23 +96,44 @@ pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     if !path.exists() {
         return Ok(None);
     }
-    let Some((_, last)) = segments(path)?.pop() else { return Ok(None) };
+    let Some((_, last)) = all(path)?.pop() else { return Ok(None) };
     Ok(Some(Recording::open(&last)?.header().registries.clone()))
 }
 
 /// Removes the segments before number `first`.
 pub fn remove_segments(folder: &Path, first: u64) -> io::Result<()> {
-    let segments = segments(folder).map_err(io::Error::other)?;
+    let segments = all(folder).map_err(io::Error::other)?;
     let old = segments.into_iter().filter(|(number, _)| *number < first);
     old.into_iter().try_for_each(|(_, path)| fs::remove_file(path))
 }
 
-fn segment(folder: &Path, number: u64) -> PathBuf {
+/// The segments of the log in a directory from number `first` on, in order. They are numbered without holes, from 1 on;
+/// those that no checkpoint needs are gone.
+pub fn segments(folder: &Path, first: u64) -> Result<Vec<PathBuf>, CommitLogError> {
+    let mut segments = all(folder)?;
+    segments.retain(|(number, _)| *number >= first);
+    if segments.is_empty() && first > 1 {
+        return Err(CommitLogError::Missing { path: segment(folder, first) });
+    }
+    let missing = (first..).zip(&segments).find(|(wanted, (number, _))| wanted != number);
+    match missing {
+        Some((number, _)) => Err(CommitLogError::Missing { path: segment(folder, number) }),
+        None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
+    }
+}
+
+/// The number of the first segment that is there; none if there is none.
+pub fn first_segment(folder: &Path) -> Result<Option<u64>, CommitLogError> {
+    Ok(all(folder)?.first().map(|(number, _)| *number))
+}
+
+/// Where a segment is.
+pub fn segment(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{PREFIX}{number:08}{SUFFIX}"))
 }
 
 /// The segments by their numbers.
-fn segments(path: &Path) -> Result<Vec<(u64, PathBuf)>, CommitLogError> {
+fn all(path: &Path) -> Result<Vec<(u64, PathBuf)>, CommitLogError> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(path).map_err(failed("read", path))? {
         let entry = entry.map_err(failed("read", path))?;

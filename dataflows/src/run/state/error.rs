@@ -40,6 +40,12 @@ pub enum RestoreError {
         /// Which keys, as they were and are.
         changes: String,
     },
+    /// A copy would be mixed with what is there.
+    #[error("{path} is not empty: name another directory, or empty it", path = path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The log ends before the states.
     #[error(
         "the log in {path} ends with commit {found}, and the checkpoint holds states after commit {wanted}: a segment was \
@@ -61,7 +67,7 @@ impl RestoreError {
     pub fn is_refusal(&self) -> bool {
         match self {
             RestoreError::Log(error) => error.is_refusal(),
-            RestoreError::Changed { .. } => true,
+            RestoreError::Changed { .. } | RestoreError::NotEmpty { .. } => true,
             _ => false,
         }
     }
