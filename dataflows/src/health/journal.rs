@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(journal.warning_of_replay(&warning("t.csv: why")), told);
         assert_eq!(journal.warning_of_replay(&warning("why")), None);
         let lines = journal.incident(&warning("t.csv: why"), || None, Instant::now());
-        assert_eq!(lines, [warn("a: t.csv: warning: why")]);
+        assert_eq!(lines, [warn("a: t.csv: why")]);
         let many = (0..2 * WARNINGS_MAX).map(|n| warning(&n.to_string()));
         let told: Vec<_> = many.filter_map(|own| journal.warning_of_replay(&own)).collect();
         assert_eq!(told.len(), WARNINGS_MAX - 1);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dataflows::run::{VerifiedState, copy_state, kept_checkpoints, verify_state};
+use dataflows::run::{RunError, VerifiedState, copy_state, kept_checkpoints, verify_state};
 use serde_json::json;
 
 use super::{Outcome, print};
@@ -56,10 +56,10 @@ impl CheckpointCommand {
             What::Verify { dir } => {
                 let found = std::fs::metadata(dir);
                 found.with_context(|| format!("cannot open {}", dir.display()))?;
-                show(&verify_state(dir)?, is_json)
+                show(&verify_state(dir).map_err(RunError::from)?, is_json)
             }
             What::Export { dir: from, to } | What::Import { from, dir: to } => {
-                show(&copy_state(from, to)?, is_json)
+                show(&copy_state(from, to).map_err(RunError::from)?, is_json)
             }
         }
     }
@@ -68,7 +68,7 @@ impl CheckpointCommand {
 fn list(dir: &std::path::Path, is_json: bool) -> anyhow::Result<Outcome> {
     let mut whole = true;
     let mut rows = Vec::new();
-    for (number, checkpoint) in kept_checkpoints(dir)? {
+    for (number, checkpoint) in kept_checkpoints(dir).map_err(RunError::from)? {
         let row = match &checkpoint {
             Ok(own) => json!({
                 "checkpoint": number, "run": own.generation.to_string(), "first_commit": own.first.0,

@@ -85,8 +85,10 @@ fn a_sink_whose_key_is_of_another_kind_goes_on_when_it_is_not() {
     poll(|| delivered().then_some(()), || "some batches".to_owned());
     let keys = ["tickweave:candles", "tickweave:candles:changes"];
     for key in keys {
-        redis::cmd("RENAME").arg(key).arg(format!("{key}:kept")).exec(&mut client).unwrap();
-        redis::cmd("SET").arg(key).arg("text").exec(&mut client).unwrap();
+        // At once: a batch that came in between would be lost.
+        let mut both = redis::pipe();
+        both.atomic().cmd("RENAME").arg(key).arg(format!("{key}:kept"));
+        both.cmd("SET").arg(key).arg("text").exec(&mut client).unwrap();
     }
     add(&mut client, &capture.share(500, 1_000));
     let states = || -> Vec<_> {
@@ -102,7 +104,6 @@ fn a_sink_whose_key_is_of_another_kind_goes_on_when_it_is_not() {
     state("hash", "retrying");
     state("streams", "retrying");
     for key in keys {
-        redis::cmd("DEL").arg(key).exec(&mut client).unwrap();
         redis::cmd("RENAME").arg(format!("{key}:kept")).arg(key).exec(&mut client).unwrap();
     }
     assert_becomes(|| in_hash(&mut client), &capture.bars, "the hash");
