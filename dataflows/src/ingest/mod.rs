@@ -8,6 +8,7 @@
 //! A sequencer decides which records a commit holds and closes it; the [`CommitDispatcher`] routes it by shard and keeps what
 //! is in flight within bounds.
 
+mod causes;
 pub mod checkpoints;
 mod closed_commit;
 pub mod commit_log;

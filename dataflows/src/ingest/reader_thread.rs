@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use connectors::{Incident, IncidentKind, Link, PartitionReader, Progress, Row, SourceError};
+use connectors::{Incident, IncidentKind, Link, PartitionReader, Progress, Row};
 use market::{Rejection, RejectionReason, Span};
 
+use super::causes::with_causes;
 use super::connections::Connections;
 use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
@@ -225,17 +226,6 @@ impl PacedSink for PartitionSender {
     }
 }
 
-/// The message of an error with those of its causes.
-fn with_causes(error: &SourceError) -> String {
-    let mut detail = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        detail = format!("{detail}: {inner}");
-        cause = inner.source();
-    }
-    detail
-}
-
 fn cut_off(last: u64, detail: &str) -> Row {
     tracing::error!(%detail, "a partition ends here");
     let rejection = Rejection::new(RejectionReason::Truncated, detail, b"");
@@ -279,7 +269,7 @@ impl ReadProgress {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use connectors::{Place, Source};
+    use connectors::{Place, Source, SourceError};
     use market::{Event, IdScope, InstrumentId, TradeId, TradeRef};
 
     use super::*;

@@ -4,7 +4,6 @@ mod changes;
 mod error;
 mod inspect;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ use crate::clock::ClockHistory;
 use crate::config::{Config, ConfiguredSource, StateConfig};
 use crate::failpoints::{RESTORE_END, failpoint};
 use crate::ingest::checkpoints::{
-    self, Checkpoint, CheckpointKeeper, CheckpointPlan, CheckpointStatus, FoundCheckpoints,
-    Manifest,
+    self, Checkpoint, CheckpointError, CheckpointKeeper, CheckpointPlan, CheckpointStatus,
+    FoundCheckpoints, Manifest,
 };
 use crate::ingest::commit_log::{
     CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir,
@@ -89,7 +88,7 @@ fn usable(
     state: &StateConfig,
     dir: &StateDir,
     checkpoint: Option<Checkpoint>,
-    passed_over: &[checkpoints::CheckpointError],
+    passed_over: &[CheckpointError],
 ) -> Result<Option<Usable>, RestoreError> {
     let path = || state.dir.clone();
     let is_whole = dir.first_segment()?.is_none_or(|first| first == 1);
@@ -338,9 +337,8 @@ fn go_on(
     for (view, pieces, appended) in logs {
         let Some(log) = job.board.log(view) else { continue };
         log.restore(pieces, *appended).map_err(|error| {
-            RunError::Thread(io::Error::other(format!(
-                "the log `{view}` of the checkpoint: {error}"
-            )))
+            let (path, problem) = (replay.folder.to_owned(), format!("its log `{view}`: {error}"));
+            RestoreError::from(CheckpointError::Damaged { path, problem })
         })?;
     }
     job.dispatcher.go_on(start, manifest.last);

@@ -19,6 +19,7 @@ use super::manifest::ReplayStart;
 use super::messages::{Finish, Message};
 use super::states::{CheckpointStates, Counts};
 use super::writer::{CheckpointStatus, Writer};
+use crate::ingest::causes::with_causes;
 use crate::publish::Board;
 use crate::telemetry::Metrics;
 
@@ -157,8 +158,8 @@ impl CheckpointKeeper {
     }
 
     /// None can begin now, for this reason; it is tried again later.
-    pub fn postpone(&mut self, why: &dyn std::error::Error, now: Instant) {
-        let text = super::writer::with_sources(why);
+    pub fn postpone(&mut self, why: &(dyn std::error::Error + 'static), now: Instant) {
+        let text = with_causes(why);
         if let Some(told) = self.warnings.happened(now) {
             tracing::error!(
                 "no checkpoint can begin, so the log is kept whole and grows: {text}{told}"

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use market::{Commit, Shard};
 use operators::{SavedState, StateReadError, StateStore};
@@ -34,8 +34,6 @@ pub(super) struct Counts {
     pub(super) waiting_bytes: AtomicUsize,
     /// By shard, the bytes of its states in all operators as they were last saved.
     pub(super) shard_bytes: Mutex<[u64; Shard::COUNT]>,
-    /// The longest time for which a worker encoded the states of one commit and operator.
-    longest: Mutex<Duration>,
 }
 
 /// How far workers are with the checkpoint at hand.
@@ -69,7 +67,6 @@ impl CheckpointStates {
             progress: Mutex::default(),
             waiting_bytes: AtomicUsize::new(0),
             shard_bytes: Mutex::new(shard_bytes),
-            longest: Mutex::default(),
         });
         let rebuilt = rebuilt.to_vec();
         CheckpointStates { restored, pieces, rebuilt, to_writer, metrics, counts }
@@ -117,7 +114,6 @@ impl StateStore for CheckpointStates {
         let bytes = encode();
         self.metrics.state_saved(began.elapsed());
         let counts = &self.counts;
-        counts.note_longest(began.elapsed());
         counts.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
         let message = Message::State { operator, shard: shard.0, after: commit, bytes };
         // There is room for all states of a checkpoint, so this does not wait. A writer that is gone has said why.
@@ -144,15 +140,5 @@ impl Counts {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_longest(&self, took: Duration) {
-        let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
-        *longest = (*longest).max(took);
-    }
-
-    /// The longest time for which a worker encoded one state since this was last asked.
-    pub(super) fn take_longest(&self) -> Duration {
-        std::mem::take(&mut *self.longest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use market::Commit;
 
@@ -20,6 +19,7 @@ use crate::failpoints::{
     CHECKPOINT_BEGIN, CHECKPOINT_LOGS, CHECKPOINT_MANIFEST, CHECKPOINT_PRUNE, CHECKPOINT_STATE,
     failpoint,
 };
+use crate::ingest::causes::with_causes;
 use crate::ingest::commit_log;
 use crate::publish::Board;
 
@@ -39,12 +39,6 @@ pub struct CheckpointStatus(Arc<Mutex<CheckpointReport>>);
 pub struct CheckpointReport {
     /// The number of the newest checkpoint, and the commit from which a restart would read the log.
     pub newest: Option<(u64, Commit)>,
-    /// When that was finished; none if it was restored.
-    pub finished_at: Option<Instant>,
-    /// How many bytes it added to the disk.
-    pub bytes: u64,
-    /// For how long a worker encoded one of its states at most.
-    pub longest_pause: Duration,
     /// Why the last attempt failed, if it did.
     pub failed: Option<String>,
     /// How many were finished since the start.
@@ -123,7 +117,7 @@ impl Writer {
             if let Err(error) = outcome {
                 attempt = None; // removes its file, which may make room
                 let mut status = self.status.lock();
-                status.failed = Some(with_sources(&error));
+                status.failed = Some(with_causes(&error));
                 status.ended = current;
             }
         }
@@ -199,27 +193,17 @@ impl Writer {
             let mut sizes = self.counts.shard_bytes.lock().unwrap_or_else(PoisonError::into_inner);
             shard_bytes.iter().for_each(|(shard, bytes)| sizes[usize::from(*shard)] = *bytes);
         }
-        let longest_pause = self.counts.take_longest();
         let from = manifest.start.commit;
         self.previous = Some(manifest);
         let pruned = self.prune();
         let mut status = self.status.lock();
         let (finished, ended) = (status.finished + 1, number);
-        *status = CheckpointReport {
-            newest: Some((number, from)),
-            finished_at: Some(Instant::now()),
-            bytes,
-            longest_pause,
-            failed: None,
-            finished,
-            ended,
-        };
+        *status = CheckpointReport { newest: Some((number, from)), failed: None, finished, ended };
         drop(status);
         tracing::debug!(
-            "checkpoint {number} through commit {}: {bytes} bytes in {:.2} s, no state took longer than {:.1} ms",
+            "checkpoint {number} through commit {}: {bytes} bytes in {:.2} s",
             last.0,
             began.elapsed().as_secs_f64(),
-            longest_pause.as_secs_f64() * 1e3,
         );
         pruned
     }
@@ -291,10 +275,4 @@ fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     hasher.finish()
-}
-
-/// An error with what caused it.
-pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
