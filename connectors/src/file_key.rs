@@ -4,9 +4,11 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// Two paths of one file have equal keys: links, `..` and relative paths make no difference. A file that is not
 /// there is known by its path, so a key holds only until files are made, moved or removed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FileKey {
     /// A file that is there.
     Node {

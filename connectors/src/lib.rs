@@ -10,6 +10,7 @@
 pub mod codecs;
 pub mod delimited;
 pub mod entries;
+mod file_identity;
 pub mod file_key;
 pub mod files;
 mod follow;
@@ -34,8 +35,8 @@ pub use registry::{
 };
 pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
 pub use source::{
-    Decoded, HeldBy, HeldRows, Incident, IncidentKind, Link, LostRows, PartitionReader, Place,
-    Progress, Row, Source, SourceError, Start,
+    Decoded, HeldBy, HeldRows, Incident, IncidentKind, Link, LostRows, PartitionReader,
+    PartitionState, Place, Progress, ResumePoint, Row, Source, SourceError, Start,
 };
 
 /// Every kind of source.

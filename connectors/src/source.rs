@@ -91,11 +91,6 @@ pub trait Source: Send + Sync {
     /// Whether rows that were read can be read again from their position.
     fn is_replayable(&self) -> bool;
 
-    /// Why its rows cannot be read on in another process, after the position of one; none if they can.
-    fn not_resumable(&self) -> Option<&'static str> {
-        None
-    }
-
     /// Whether rows lie in the order in which they arrive, rather than in that of a file, which means nothing.
     fn has_arrival_order(&self) -> bool {
         false
@@ -139,6 +134,50 @@ pub trait Source: Send + Sync {
     /// Opens partition `partition` at `place`. Sources that cannot be read from a time read from their
     /// beginning instead: more is right, less is not.
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError>;
+
+    /// What an earlier process knew of the partitions, by name. Called once, before [`Source::discover`].
+    fn restore(&self, _known: &[(String, PartitionState)]) {}
+
+    /// Opens partition `partition` where an earlier process has left it. Rows that were to be read next and are gone are
+    /// a [`Gap`](IncidentKind::Gap) among the reader's first incidents; it goes on behind them.
+    ///
+    /// # Errors
+    /// If it cannot be read, or where it is to be read on cannot be found.
+    fn resume(
+        &self,
+        partition: u32,
+        at: &ResumePoint,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        self.open(partition, Place::After(at.after))
+    }
+}
+
+/// What a reader needs, besides the position of a row, to read on in another process: which file it reads, or which of
+/// the topics that had the name. Only its source can read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionState(pub Vec<u8>);
+
+impl PartitionState {
+    /// The state that holds `value`.
+    pub(crate) fn of<T: Serialize>(value: &T) -> PartitionState {
+        PartitionState(postcard::to_stdvec(value).unwrap_or_default()) // plain values can be written
+    }
+
+    /// What it holds; none if another version of the program wrote it.
+    pub(crate) fn read<T: for<'a> Deserialize<'a>>(&self) -> Option<T> {
+        postcard::from_bytes(&self.0).ok()
+    }
+}
+
+/// Where an earlier process has left a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// The position of the last row that is kept; 0: none is.
+    pub after: u64,
+    /// The last [state](PartitionReader::state) of its reader that is kept.
+    pub state: Option<PartitionState>,
+    /// Whether the partition had ended.
+    pub has_ended: bool,
 }
 
 /// Where a live run begins to read a source, as configured.
@@ -229,6 +268,12 @@ pub trait PartitionReader: Send {
     /// The position to [open](Place::After) it at to read on; none: that of the last row. They differ where rows were
     /// left out, or none was read yet.
     fn position(&self) -> Option<u64> {
+        None
+    }
+
+    /// What another process needs to read on, if it has changed since this was last asked. It holds from before the rows
+    /// of the last read on: that read brought no rows that were read in another state.
+    fn state(&mut self) -> Option<PartitionState> {
         None
     }
 
@@ -440,6 +485,19 @@ pub enum SourceError {
         /// Whether the same may succeed later.
         retryable: bool,
     },
+    /// Rows that were to be read next, after a restart, are gone.
+    #[error(
+        "source `{name}`: {partition} cannot be read on where it was: {problem}; bring back what is missing, or go on \
+         without it: `run --accept-gaps`, or `accept_gaps = true` of [state]"
+    )]
+    Gap {
+        /// The source's name.
+        name: String,
+        /// The partition's name.
+        partition: String,
+        /// What is missing.
+        problem: String,
+    },
     /// Rows that were asked for are not there any more.
     #[error(
         "source `{name}`: {partition} was to be read from {asked}, and the server keeps nothing before {oldest}; \
@@ -464,6 +522,7 @@ impl SourceError {
         match self {
             SourceError::UnknownKind { .. }
             | SourceError::Config { .. }
+            | SourceError::Gap { .. }
             | SourceError::Lost { .. } => false,
             SourceError::Server { retryable, .. } => *retryable,
             SourceError::Open { source, .. } | SourceError::Read { source, .. } => matches!(

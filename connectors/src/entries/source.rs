@@ -15,10 +15,12 @@ use crate::files::Format;
 use crate::files::config::format_of;
 use crate::follow::{Begin, LineRows, Positions};
 use crate::lines::{Lines, RecordPart};
+use crate::mapping::Packing;
 use crate::paths::set::{FileSet, Member};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, Incident, PartitionReader, Place, Progress, Row, Source, SourceError, first_of,
+    BATCH_ROWS, Incident, PartitionReader, PartitionState, Place, Progress, ResumePoint, Row,
+    Source, SourceError, first_of,
 };
 
 /// The keys of a source of entries, besides those of all sources.
@@ -103,10 +105,6 @@ impl Source for EntriesSource {
         self.follows
     }
 
-    fn not_resumable(&self) -> Option<&'static str> {
-        self.follows.then_some("a file that is followed may be another one meanwhile")
-    }
-
     fn files(&self) -> Vec<PathBuf> {
         self.files.paths()
     }
@@ -122,17 +120,49 @@ impl Source for EntriesSource {
         Ok(Some(first_of(&mut reader, most)))
     }
 
+    fn restore(&self, known: &[(String, PartitionState)]) {
+        self.files.restore(known);
+    }
+
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let file = self.files.get(partition)?;
         let begin = self.begin(&file)?;
         if self.follows {
-            let begin: Begin =
-                Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)));
-            return self.files.follow(&file, place, begin);
+            return self.files.follow(&file, place, boxed(begin));
         }
-        let positions = Positions { base: 0, after: place.after() };
-        Ok(Box::new(begin(lines_of(&file)?, positions)?))
+        let whole = |positions| whole(&file, begin, positions);
+        self.files.open(&file, place, Packing::ONE, whole)
     }
+
+    fn resume(
+        &self,
+        partition: u32,
+        at: &ResumePoint,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let file = self.files.get(partition)?;
+        let begin = self.begin(&file)?;
+        if self.follows {
+            return self.files.follow_on(&file, at, Packing::ONE, boxed(begin));
+        }
+        let whole = |positions| whole(&file, begin, positions);
+        self.files.resume(&file, at, Packing::ONE, whole)
+    }
+}
+
+/// Begins to read lines that become more.
+fn boxed(
+    begin: impl Fn(Lines, Positions) -> Result<EntriesReader, SourceError> + Send + Sync + 'static,
+) -> Begin {
+    Arc::new(move |lines, positions| Ok(Box::new(begin(lines, positions)?)))
+}
+
+/// Reads a file that does not grow.
+fn whole(
+    file: &Member<Layout>,
+    begin: impl Fn(Lines, Positions) -> Result<EntriesReader, SourceError>,
+    positions: Positions,
+) -> Result<Box<dyn PartitionReader>, SourceError> {
+    Ok(Box::new(begin(lines_of(file)?, positions)?))
 }
 
 impl EntriesSource {

@@ -44,12 +44,14 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::follow::Begin;
+use crate::follow::{Begin, Positions};
 use crate::mapping::{LeftOutTally, Mapping};
 use crate::paths::check_names;
 use crate::paths::set::{FileSet, Member};
 use crate::registry::{BuildContext, TypedSource};
-use crate::source::{PartitionReader, Place, Row, Source, SourceError, first_of};
+use crate::source::{
+    PartitionReader, PartitionState, Place, ResumePoint, Row, Source, SourceError, first_of,
+};
 use config::{FileShape, Plan};
 use reader::{FileReader, ReadFile};
 
@@ -123,10 +125,6 @@ impl Source for FileSource {
         self.follows
     }
 
-    fn not_resumable(&self) -> Option<&'static str> {
-        self.follows.then_some("a file that is followed may be another one meanwhile")
-    }
-
     fn files(&self) -> Vec<PathBuf> {
         self.files.paths()
     }
@@ -139,19 +137,55 @@ impl Source for FileSource {
         self.files.check_plain(&file)?;
         // What `where` leaves out is told when the file is read to its end.
         let read = ReadFile { left_out: LeftOutTally::of(1), ..self.read_file(&file)? };
-        let mut reader = FileReader::open(read, &file.path, 0)?;
+        let mut reader = FileReader::open(read, &file.path, Positions::default())?;
         Ok(Some(first_of(&mut reader, most)))
+    }
+
+    fn restore(&self, known: &[(String, PartitionState)]) {
+        self.files.restore(known);
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
         let file = self.files.get(partition)?;
         let read = self.read_file(&file)?;
-        if !self.follows {
-            return Ok(Box::new(FileReader::open(read, &file.path, place.after())?));
+        match self.follows {
+            true => self.files.follow(&file, place, begin(read)),
+            false => {
+                let packing = read.packing();
+                self.files.open(&file, place, packing, |positions| whole(read, &file, positions))
+            }
         }
-        let begin: Begin = Arc::new(move |lines, positions| {
-            Ok(Box::new(FileReader::begin(read.clone(), lines, positions)?))
-        });
-        self.files.follow(&file, place, begin)
     }
+
+    fn resume(
+        &self,
+        partition: u32,
+        at: &ResumePoint,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let file = self.files.get(partition)?;
+        let read = self.read_file(&file)?;
+        let packing = read.packing();
+        match self.follows {
+            true => self.files.follow_on(&file, at, packing, begin(read)),
+            false => {
+                self.files.resume(&file, at, packing, |positions| whole(read, &file, positions))
+            }
+        }
+    }
+}
+
+/// Begins to read lines so.
+fn begin(read: ReadFile) -> Begin {
+    Arc::new(move |lines, positions| {
+        Ok(Box::new(FileReader::begin(read.clone(), lines, positions)?))
+    })
+}
+
+/// Reads a file that does not grow.
+fn whole(
+    read: ReadFile,
+    file: &Member<FileShape>,
+    positions: Positions,
+) -> Result<Box<dyn PartitionReader>, SourceError> {
+    Ok(Box::new(FileReader::open(read, &file.path, positions)?))
 }

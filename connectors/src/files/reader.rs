@@ -72,9 +72,13 @@ enum Columns {
 
 impl FileReader {
     /// Opens a file and finds its columns.
-    pub(super) fn open(file: ReadFile, path: &Path, after: u64) -> Result<FileReader, SourceError> {
+    pub(super) fn open(
+        file: ReadFile,
+        path: &Path,
+        positions: Positions,
+    ) -> Result<FileReader, SourceError> {
         let lines = Lines::open(path).map_err(|error| file.problem(Problem::System(error)))?;
-        let mut reader = FileReader::of(file, lines, Positions { base: 0, after });
+        let mut reader = FileReader::of(file, lines, positions);
         reader.find_columns().map_err(|problem| reader.file.problem(problem))?;
         reader.lines.be_impatient();
         Ok(reader)
@@ -88,7 +92,9 @@ impl FileReader {
         needs: AllNeeds,
         skips_common: bool,
     ) -> AllNeeds {
-        let Ok(mut reader) = FileReader::open(file, path, 0) else { return needs };
+        let Ok(mut reader) = FileReader::open(file, path, Positions::default()) else {
+            return needs;
+        };
         reader.skips_common = skips_common;
         reader.decoder.scan(needs);
         while let Ok(Some(_)) = reader.next_row() {}
@@ -122,10 +128,7 @@ impl FileReader {
         let decoder =
             Decoder::new(Arc::clone(&file.mapping), &format!("{}/{}", file.source, file.name))
                 .given(file.given.clone());
-        let packing = match &file.shape {
-            Shape::Jsonl { columns, .. } => columns.packing(),
-            Shape::Csv(_) => Packing::ONE,
-        };
+        let packing = file.packing();
         FileReader {
             file,
             lines,
@@ -373,6 +376,14 @@ impl LineRows for FileReader {
 }
 
 impl ReadFile {
+    /// How positions of rows come from those of lines.
+    pub(super) fn packing(&self) -> Packing {
+        match &self.shape {
+            Shape::Jsonl { columns, .. } => columns.packing(),
+            Shape::Csv(_) => Packing::ONE,
+        }
+    }
+
     /// The error of a file that cannot be read so.
     fn problem(&self, problem: Problem) -> SourceError {
         let config = |problem| SourceError::Config {

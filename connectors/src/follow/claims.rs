@@ -5,10 +5,12 @@ use std::fs::Metadata;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use crate::file_key::FileKey;
 
 /// A file, whatever it is called. Another one may get the number of one that was removed, but is made later.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct FileId {
     key: FileKey,
     /// When it was made, where that is known.
@@ -18,6 +20,21 @@ pub(crate) struct FileId {
 impl FileId {
     pub(crate) fn of(about: &Metadata) -> FileId {
         FileId { key: FileKey::of_open(about), made: about.created().ok() }
+    }
+
+    /// Whether it is the same file as seen by an earlier process: the number of a disk may change with a boot of the
+    /// system; then when it was made tells it from others.
+    pub(crate) fn is_same(&self, before: &FileId) -> bool {
+        let of_disk = |id: &FileId| match &id.key {
+            FileKey::Node { device, inode } => (Some(*device), *inode),
+            FileKey::Path(_) => (None, 0),
+        };
+        let ((device, inode), (device_before, inode_before)) = (of_disk(self), of_disk(before));
+        let is_made_with = self.made == before.made;
+        inode == inode_before
+            && is_made_with
+            && (device == device_before || self.made.is_some())
+            && device.is_some()
     }
 }
 

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::open_file::{Fault, OpenFile, Step};
+use super::read_on::{self, Folders, FollowState, KnownFile};
 use super::watched_path::{There, WatchedPath};
 use super::{Begin, FollowedPath, Positions};
 use crate::lines::LINE_MAX;
-use crate::source::{HeldBy, HeldRows, Incident, IncidentKind, Link, Row, SourceError};
+use crate::mapping::Packing;
+use crate::source::{
+    HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionState, ResumePoint, Row, SourceError,
+};
 
 /// How often a path is looked at, and how long a read waits that has found nothing.
 const POLL: Duration = Duration::from_millis(100);
@@ -37,6 +41,9 @@ pub(crate) struct Follower {
     at_end: bool,
     was_part_told: bool,
     incidents: Vec<Incident>,
+    /// The file that was last noted for another process, and whether that was asked for.
+    known: Option<KnownFile>,
+    state: Option<PartitionState>,
 }
 
 impl Follower {
@@ -50,26 +57,122 @@ impl Follower {
         begin: Begin,
         after: u64,
     ) -> Result<Follower, SourceError> {
-        let mut follower = Follower {
+        let follower = Follower::new(path, claims, begin, Positions { base: 0, after });
+        follower.begin()
+    }
+
+    /// Opens the file that an earlier process has read, and those that the path names since.
+    ///
+    /// # Errors
+    /// If what is there cannot be read.
+    pub(crate) fn resume(
+        path: FollowedPath,
+        claims: Claims,
+        begin: Begin,
+        at: &ResumePoint,
+        packing: Packing,
+    ) -> Result<Follower, SourceError> {
+        let Some(FollowState::Reads(known)) = at.state.as_ref().and_then(FollowState::of) else {
+            return Follower::open(path, claims, begin, at.after);
+        };
+        let positions = Positions { base: known.base, after: at.after };
+        let mut follower = Follower::new(path, claims, begin, positions);
+        follower.find(&known, packing.message(at.after))?;
+        follower.begin()
+    }
+
+    /// Whether an earlier process has told that the file of a path is gone.
+    pub(crate) fn is_over(state: &PartitionState) -> bool {
+        FollowState::of(state) == Some(FollowState::Gone)
+    }
+
+    /// Notes which file a partition has read in an earlier process, before files are looked for.
+    pub(crate) fn claim(
+        path: &FollowedPath,
+        state: &PartitionState,
+        claims: &Claims,
+        folders: &mut Folders,
+    ) {
+        if let Some(FollowState::Reads(known)) = FollowState::of(state) {
+            read_on::claim(path, &known, claims, folders);
+        }
+    }
+
+    fn new(path: FollowedPath, claims: Claims, begin: Begin, positions: Positions) -> Follower {
+        Follower {
             watched: WatchedPath::new(path, claims),
             begin,
-            positions: Positions { base: 0, after },
+            positions,
             current: None,
             next: VecDeque::new(),
             left: None,
             at_end: false,
             was_part_told: false,
             incidents: Vec::new(),
-        };
-        follower.look()?;
-        follower.current = follower.next.pop_front();
-        follower.incidents.extend(follower.watched.link_incident());
-        if let Some(file) = &mut follower.current {
-            let path = &follower.watched.path;
-            let began = file.begin(&follower.begin, follower.positions, path);
-            began.map_err(|fault| follower.error(fault))?;
+            known: None,
+            state: None,
         }
-        Ok(follower)
+    }
+
+    fn begin(mut self) -> Result<Follower, SourceError> {
+        self.look()?;
+        self.current = self.next.pop_front();
+        self.incidents.extend(self.watched.link_incident());
+        if let Some(file) = &mut self.current {
+            let began = file.begin(&self.begin, self.positions, &self.watched.path);
+            began.map_err(|fault| self.error(fault))?;
+        }
+        Ok(self)
+    }
+
+    /// Finds the file that an earlier process has read through line `last`, if the path does not lead to it any more, and
+    /// those that came after it.
+    fn find(&mut self, known: &KnownFile, last: u64) -> Result<(), SourceError> {
+        let found = known.find(&self.watched.path.path);
+        let path = &self.watched.path;
+        let Some(old) = found else {
+            self.positions.base = last;
+            let is_there = path.path.exists();
+            let detail = format!(
+                "{}: the file that was read through line {last} is not there any more; whether more came to it is not known",
+                path.name
+            );
+            if path.is_found && !is_there {
+                self.push(IncidentKind::Warning, detail);
+                self.state = Some(PartitionState::of(&FollowState::Gone));
+            } else {
+                let next = if is_there {
+                    ". The file that is there is read from its beginning"
+                } else {
+                    ""
+                };
+                self.push(IncidentKind::Gap, format!("{detail}{next}, with positions that go on"));
+            }
+            return Ok(());
+        };
+        if old == path.path {
+            return Ok(());
+        }
+        let cannot = |source| SourceError::Open { partition: path.name.clone(), source };
+        let mut files = vec![read_on::open(&old).map_err(cannot)?];
+        let (more, packed) =
+            if path.is_found { Default::default() } else { read_on::named_between(&old, path) };
+        files.extend(more);
+        let detail = format!(
+            "{}: the file that was read is {} now; it is read on there, and then what the path has named since",
+            path.name,
+            old.display()
+        );
+        let packed: Vec<String> = packed.iter().map(|path| path.display().to_string()).collect();
+        files.retain(|file| self.watched.claim(file));
+        self.next.extend(files);
+        self.push(IncidentKind::Warning, detail);
+        if !packed.is_empty() {
+            let detail =
+                format!("what {} has in it is not read: it is compressed", packed.join(", "));
+            self.push(IncidentKind::Gap, detail);
+        }
+        Ok(())
     }
 
     /// Appends the next rows. Waits for a moment if there are none.
@@ -80,6 +183,10 @@ impl Follower {
             self.look()?;
         }
         self.incidents.extend(self.watched.link_incident());
+        if self.current.is_none() {
+            self.current = self.next.pop_front();
+        }
+        self.note_state();
         let advanced = self.advance(rows);
         if advanced.is_err() {
             self.watched.be_due(); // what comes after it may be read
@@ -97,6 +204,26 @@ impl Follower {
 
     pub(super) fn take_incidents(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents)
+    }
+
+    pub(super) fn take_state(&mut self) -> Option<PartitionState> {
+        self.state.take()
+    }
+
+    /// Notes which file is read, before rows of it come; again when enough of it is there to know it by that.
+    fn note_state(&mut self) {
+        let Some(file) = &self.current else { return };
+        let base = self.positions.base;
+        let is_noted = self.known.as_ref().is_some_and(|known| {
+            known.id == file.id && known.base == base && known.is_enough(file.length())
+        });
+        if is_noted {
+            return;
+        }
+        if let Some(known) = file.known(base) {
+            self.state = Some(PartitionState::of(&FollowState::Reads(known.clone())));
+            self.known = Some(known);
+        }
     }
 
     pub(super) fn is_from_beginning(&self) -> bool {
@@ -148,9 +275,6 @@ impl Follower {
     /// Reads on in the file at hand, or goes to the next one. Returns whether there is nothing more for now if there are
     /// no rows.
     fn advance(&mut self, rows: &mut Vec<Row>) -> Result<bool, SourceError> {
-        if self.current.is_none() {
-            self.current = self.next.pop_front();
-        }
         let has_next = self.has_next();
         let Some(file) = &mut self.current else { return Ok(true) };
         let is_removed = file.is_removed && self.watched.there != There::Ours;

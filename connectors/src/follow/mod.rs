@@ -7,11 +7,12 @@
 //! Positions are numbers of lines, and go on where they were in each file that is read after another.
 //!
 //! Reading order: `tail_file` (bytes) → `open_file` (rows of one file) → `claims` (which partition reads it) →
-//! `watched_path` (which file is at a path) → `follower` (one file after the other).
+//! `watched_path` (which file is at a path) → `read_on` (after a restart) → `follower` (one file after the other).
 
 mod claims;
 mod follower;
 mod open_file;
+mod read_on;
 mod tail_file;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::lines::{Lines, RecordPart};
-use crate::source::{Incident, Link, PartitionReader, Progress, Row, SourceError};
+use crate::source::{Incident, Link, PartitionReader, PartitionState, Progress, Row, SourceError};
 
 pub(crate) use claims::{Claims, FileId};
 pub(crate) use follower::Follower;
@@ -110,6 +111,10 @@ impl PartitionReader for FollowReader {
 
     fn incidents(&mut self) -> Vec<Incident> {
         lock(&self.0).take_incidents()
+    }
+
+    fn state(&mut self) -> Option<PartitionState> {
+        lock(&self.0).take_state()
     }
 
     fn link(&self) -> Option<Link> {

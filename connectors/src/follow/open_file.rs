@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::claims::FileId;
+use super::read_on::KnownFile;
 use super::tail_file::{TailFile, TailState};
 use super::{Begin, FollowedPath, LineRows, Positions};
 use crate::lines::{
@@ -144,6 +145,11 @@ impl OpenFile {
         }
         self.note_part();
         Ok(about.len() >= self.state.offset() && !self.state.is_changed())
+    }
+
+    /// What another process finds it again by; none if it cannot be read.
+    pub(super) fn known(&self, base: u64) -> Option<KnownFile> {
+        KnownFile::of(self.id.clone(), &self.file, base).ok()
     }
 
     /// What was seen in its rows.

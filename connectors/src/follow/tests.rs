@@ -9,7 +9,7 @@ use market::{Catalog, Event, InputEvent, InstrumentRule};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::source::Place;
+use crate::source::{Place, ResumePoint};
 use crate::{BuildContext, HeldBy, IncidentKind, Link, PartitionReader, Source, SourceError};
 
 /// So many reads, of which one without rows takes a tenth of a second, are a hang.
@@ -390,4 +390,103 @@ fn any_pieces_give_the_rows_of_the_whole_files() {
     follow.until(|own| own.rows.len() >= want.len());
     assert_eq!(follow.rows, want);
     assert!(!follow.incidents.contains(&IncidentKind::Gap), "{:?}", follow.incidents);
+}
+
+/// Reads a source, then another one that goes on where the first was left; gives the rows of both.
+fn gone_on(
+    folder: &Path,
+    config: &Value,
+    meanwhile: impl Fn(),
+    want: (&[&str], &[&str]),
+) -> Vec<IncidentKind> {
+    let source = build(folder, "file", config.clone()).unwrap();
+    source.discover().unwrap();
+    let mut first = Follow::of(source.as_ref(), 0);
+    let mut state = None;
+    let mut last = 0;
+    for _ in 0..4 {
+        let mut rows = Vec::new();
+        first.reader.read(&mut rows).unwrap();
+        state = first.reader.state().or(state);
+        last = rows.last().map_or(last, |row| row.position);
+        first.rows.extend(rows.iter().map(|row| row.position.to_string()));
+    }
+    assert_eq!(first.rows, want.0);
+    drop((first, source));
+    meanwhile();
+    let source = build(folder, "file", config.clone()).unwrap();
+    let state = state.unwrap();
+    source.restore(&[(source.partition_name(0), state.clone())]);
+    source.discover().unwrap();
+    let at = ResumePoint { after: last, state: Some(state), has_ended: false };
+    let reader = source.resume(0, &at).unwrap();
+    let (rows, incidents, details) = (Vec::new(), Vec::new(), Vec::new());
+    let mut next = Follow { reader, rows, incidents, details };
+    next.brings(want.1);
+    next.incidents
+}
+
+#[test]
+fn another_process_goes_on_behind_the_last_row() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("f.csv");
+    let (config, folder) = (config(&["f.csv"]), folder.path());
+    let gap = IncidentKind::Gap;
+    let whole = || fs::write(&path, "time,price,size\n1,1,1\n2,2,1\n").unwrap();
+
+    whole();
+    let incidents = gone_on(folder, &config, || append(&path, "3,3,1\n"), (&["2", "3"], &["4 3"]));
+    assert!(!incidents.contains(&gap));
+
+    whole();
+    let rotate = || {
+        append(&path, "3,3,1\n");
+        fs::rename(&path, folder.join("f.csv.1")).unwrap();
+        fs::write(&path, "time,price,size\n4,4,1\n").unwrap();
+    };
+    let incidents = gone_on(folder, &config, rotate, (&["2", "3"], &["4 3", "6 4"]));
+    assert!(!incidents.contains(&gap));
+
+    whole();
+    let removed = || {
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "time,price,size\n5,5,1\n").unwrap();
+    };
+    let incidents = gone_on(folder, &config, removed, (&["2", "3"], &["5 5"]));
+    assert!(incidents.contains(&gap));
+
+    whole();
+    let truncated = || fs::write(&path, "time,price,size\n6,6,1\n").unwrap();
+    let incidents = gone_on(folder, &config, truncated, (&["2", "3"], &["5 6"]));
+    assert!(incidents.contains(&gap));
+}
+
+#[test]
+fn another_process_goes_on_within_a_line_of_several_rows() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("f.jsonl");
+    let config = json!({
+        "paths": ["f.jsonl"],
+        "follow": true,
+        "rows": ["all"],
+        "instrument": "x:A",
+        "columns": {"time": "time", "price": "price", "size": "size"},
+        "units": {"time": "s"},
+    });
+    let line = |at: u64| {
+        let row = |n: u64| json!({"time": at + n, "price": at + n, "size": 1});
+        format!("{}\n", json!({"all": [row(0), row(1)]}))
+    };
+    fs::write(&path, line(1) + &line(3)).unwrap();
+    let meanwhile = || {
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, line(5)).unwrap();
+    };
+    let (one, two, three) = (1 << 12, 2 << 12, 3 << 12);
+    let first = [one, one + 1, two, two + 1].map(|position| position.to_string());
+    let first: Vec<&str> = first.iter().map(String::as_str).collect();
+    let next = [format!("{three} 5"), format!("{} 6", three + 1)];
+    let next: Vec<&str> = next.iter().map(String::as_str).collect();
+    let incidents = gone_on(folder.path(), &config, meanwhile, (&first, &next));
+    assert!(incidents.contains(&IncidentKind::Gap));
 }

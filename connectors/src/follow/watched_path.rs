@@ -91,6 +91,11 @@ impl WatchedPath {
         Ok(None)
     }
 
+    /// Whether a file is this partition's to read.
+    pub(super) fn claim(&self, file: &OpenFile) -> bool {
+        self.claims.claim(file.id.clone(), self.path.number)
+    }
+
     /// Opens the file that is there, unless another partition has it by now.
     fn open(&mut self) -> Option<OpenFile> {
         let opened = File::open(&self.path.path);

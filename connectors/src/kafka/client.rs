@@ -131,7 +131,12 @@ impl Client {
 
     /// Whether brokers give topics ids, by which one that was made anew is known.
     pub(super) fn knows_id(&self, topic: &str) -> bool {
-        lock(&self.0.context().tracked.topic_ids).contains_key(topic)
+        self.topic_id(topic).is_some()
+    }
+
+    /// The id of a topic, if brokers give ids and it was heard of.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<String> {
+        lock(&self.0.context().tracked.topic_ids).get(topic).cloned()
     }
 
     /// Commits the offset of a partition to the group, and waits a moment for the answer.

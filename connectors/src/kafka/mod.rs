@@ -24,7 +24,8 @@
 //! A source is one client, with a thread per broker and one of its own. What it fetches ahead of a reader that is not
 //! asked is bounded for each partition (4 MiB or 20,000 messages, unless configured); beyond that it stops fetching.
 //!
-//! Reading order: [`config`] → `client` (`status`, `topic_id`) → `place` → `newest` → `reader` → `recover`. [`sink`] writes to topics.
+//! Reading order: [`config`] → `client` (`status`, `topic_id`) → `place` → `newest` → `reader` → `recover` →
+//! `read_on` (after a restart). [`sink`] writes to topics.
 
 mod brokers;
 mod client;
@@ -34,6 +35,7 @@ mod newest;
 mod place;
 mod producer;
 mod properties;
+mod read_on;
 mod reader;
 mod recover;
 pub mod sink;
@@ -52,15 +54,19 @@ use serde_json::{Map, Value};
 use crate::messages::MessageDecoder;
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
+    Incident, IncidentKind, PARTITIONS_MAX, PartitionReader, Place, ResumePoint, Source,
+    SourceError, Start,
 };
 pub use producer::KafkaProducer;
 
-use client::{Client, Connection};
+use client::{Client, Connection, Context};
 use config::Plan;
 use newest::{Looked, Newest};
 use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use read_on::{Noted, ReadFrom};
 use reader::KafkaReader;
+use status::PartitionStatus;
 
 /// Topics of a cluster.
 pub struct KafkaSource {
@@ -180,46 +186,29 @@ impl Source for KafkaSource {
             }
         };
 
-        let status = client.track(topic, number);
-        let made_anew = status.made_anew();
-        status.set_high(retained.high);
-        // Split off before it is assigned, so that no message goes elsewhere.
-        let queue = client.0.split_partition_queue(topic, number);
-        let queue = queue.ok_or_else(|| self.wrong(format!("{name} has no queue")))?;
-        let mut next = next;
+        let mut begin = ReadFrom { next, after, base: 0, incidents: Vec::new() };
         if matches!(place, Place::Time(_)) {
-            let looked = Looked { client: &client, queue: &queue, topic, partition: number };
+            let tracked = self.track(&client, partition, retained)?;
+            let looked =
+                Looked { client: &client, queue: &tracked.queue, topic, partition: number };
             let newest = looked.newest(retained.low, next).map_err(no_answer)?;
             if let Some(untimed) = untimed(newest, retained, place) {
-                (next, doubt) = (retained.low, Some(untimed));
+                (begin.next, doubt) = (retained.low, Some(untimed));
             }
+            begin.incidents.extend(doubt);
+            return self.read_from(client, partition, begin, tracked);
         }
-        client.assign(topic, number, next).map_err(no_answer)?;
-        let partition = format!("{}/{name}", self.name);
-        Ok(Box::new(KafkaReader {
-            source: Arc::clone(&self.name),
-            partition_name: name,
-            topic: topic.to_owned(),
-            partition: number,
-            connection: Arc::clone(&self.connection),
-            decoder: MessageDecoder::new(&self.plan().messages, &partition),
-            client,
-            queue,
-            status,
-            commits: self.plan().group.is_some(),
-            packing,
-            after,
-            next,
-            base: 0,
-            made_anew,
-            from_beginning: next == 0,
-            at_end: false,
-            was_up: false,
-            was_held: false,
-            error_state: None,
-            beyond: 0,
-            incidents: doubt.into_iter().collect(),
-        }))
+        begin.incidents.extend(doubt);
+        let tracked = self.track(&client, partition, retained)?;
+        self.read_from(client, partition, begin, tracked)
+    }
+
+    fn resume(
+        &self,
+        partition: u32,
+        at: &ResumePoint,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        self.read_on(partition, at)
     }
 }
 
@@ -262,7 +251,75 @@ fn untimed(newest: Newest, retained: RetainedRange, place: Place) -> Option<Inci
     })
 }
 
+/// A partition whose reports are noted, and the queue of its messages.
+struct Tracked {
+    status: Arc<PartitionStatus>,
+    made_anew: u64,
+    queue: PartitionQueue<Context>,
+}
+
 impl KafkaSource {
+    /// Tracks a partition, and splits its queue off before it is assigned, so that no message goes elsewhere.
+    fn track(
+        &self,
+        client: &Client,
+        partition: u32,
+        retained: RetainedRange,
+    ) -> Result<Tracked, SourceError> {
+        let (topic, number) = self.place_of(partition);
+        let status = client.track(topic, number);
+        let made_anew = status.made_anew();
+        status.set_high(retained.high);
+        let queue = client.0.split_partition_queue(topic, number);
+        let queue = queue.ok_or_else(|| {
+            self.wrong(format!("{} has no queue", self.partition_name(partition)))
+        })?;
+        Ok(Tracked { status, made_anew, queue })
+    }
+
+    fn read_from(
+        &self,
+        client: Client,
+        partition: u32,
+        begin: ReadFrom,
+        tracked: Tracked,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let name = self.partition_name(partition);
+        let (topic, number) = self.place_of(partition);
+        let ReadFrom { next, after, base, incidents } = begin;
+        let Tracked { status, made_anew, queue } = tracked;
+        client.assign(topic, number, next).map_err(|error| {
+            self.no_answer(&client, &format!("what is retained of {name}"), &error)
+        })?;
+        let partition = format!("{}/{name}", self.name);
+        let noted = Noted::opened(client.topic_id(topic), base, next);
+        Ok(Box::new(KafkaReader {
+            source: Arc::clone(&self.name),
+            partition_name: name,
+            topic: topic.to_owned(),
+            partition: number,
+            connection: Arc::clone(&self.connection),
+            decoder: MessageDecoder::new(&self.plan().messages, &partition),
+            client,
+            queue,
+            status,
+            commits: self.plan().group.is_some(),
+            packing: self.plan().messages.packing(),
+            after,
+            next,
+            base,
+            made_anew,
+            from_beginning: next == 0 && base == 0,
+            at_end: false,
+            was_up: false,
+            was_held: false,
+            error_state: None,
+            beyond: 0,
+            incidents,
+            noted,
+        }))
+    }
+
     /// The topic and the number in it of a partition.
     fn place_of(&self, partition: u32) -> (&str, i32) {
         let topics = self.topics();

@@ -9,13 +9,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
 use super::client::{Client, Connection, Context};
+use super::read_on::Noted;
 use super::skip::Skip;
 use super::status::{HeldBack, PartitionStatus};
 use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
 use crate::source::{
-    BATCH_ROWS, HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionReader, Progress, Row,
-    SourceError,
+    BATCH_ROWS, HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionReader, PartitionState,
+    Progress, Row, SourceError,
 };
 
 /// Reads on from an offset. A row's position is the offset of its message and one, and, after the topic was made anew,
@@ -55,6 +56,8 @@ pub(super) struct KafkaReader {
     /// How often in a row the next message was not there, nor was it gone.
     pub(super) beyond: u32,
     pub(super) incidents: Vec<Incident>,
+    /// What another process was told that it needs.
+    pub(super) noted: Noted,
 }
 
 /// Why nothing comes, though the broker is reached.
@@ -118,6 +121,10 @@ impl PartitionReader for KafkaReader {
     fn incidents(&mut self) -> Vec<Incident> {
         self.incidents.extend(self.decoder.warnings());
         std::mem::take(&mut self.incidents)
+    }
+
+    fn state(&mut self) -> Option<PartitionState> {
+        self.note_state()
     }
 
     fn is_from_beginning(&self) -> bool {

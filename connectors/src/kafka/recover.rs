@@ -14,9 +14,9 @@ use crate::messages::Original;
 use crate::source::{Incident, IncidentKind, LostRows, Row, SourceError};
 
 /// The timeout of a question for the offsets that there are, and the pause between two.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// How often a restarted broker is asked for its end, which it may not know at once.
-const END_ATTEMPTS_MAX: u32 = 10;
+pub(super) const END_ATTEMPTS_MAX: u32 = 10;
 /// A broker that has not answered what is asked in a search within so long is asked again.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -1,15 +1,18 @@
 //! The files of a source, each a partition. Those of a source that follows its files may become more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{FILES_MAX, NamedFile, PathKind, check_names, find, kind_of, too_many};
-use crate::follow::{Begin, Claims, FileId, FollowedPath, Follower, Following};
+use crate::file_identity::{EndedReader, FileIdentity, IdentifiedReader, grown, replaced};
+use crate::follow::{Begin, Claims, FileId, FollowedPath, Follower, Following, Positions};
 use crate::lines::{compression, not_plain};
-use crate::source::{PartitionReader, Place, SourceError};
+use crate::mapping::Packing;
+use crate::source::{Incident, PartitionReader, PartitionState, Place, ResumePoint, SourceError};
 
 /// What a source knows of a file by its name.
 type Describe<F> = Box<dyn Fn(&str) -> Result<F, String> + Send + Sync>;
@@ -171,15 +174,118 @@ impl<F> FileSet<F> {
         place: Place,
         begin: Begin,
     ) -> Result<Box<dyn PartitionReader>, SourceError> {
-        let path = FollowedPath {
+        let (path, claims) = (self.followed(member), self.claims.clone());
+        member.following.reader(|| Follower::open(path, claims, begin, place.after()))
+    }
+
+    /// Reads a file on as it grows, where an earlier process has left it.
+    pub(crate) fn follow_on(
+        &self,
+        member: &Member<F>,
+        at: &ResumePoint,
+        packing: Packing,
+        begin: Begin,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let (path, claims) = (self.followed(member), self.claims.clone());
+        member.following.reader(|| Follower::resume(path, claims, begin, at, packing))
+    }
+
+    fn followed(&self, member: &Member<F>) -> FollowedPath {
+        FollowedPath {
             source: self.source.clone(),
             name: member.name.clone(),
             number: member.number,
             path: member.path.clone(),
             is_found: member.is_found,
+        }
+    }
+
+    /// Of a source that follows its files: which partition read which file in an earlier process. Partitions of files
+    /// that were found then are there again.
+    pub(crate) fn restore(&self, known: &[(String, PartitionState)]) {
+        let mut folders = HashMap::new();
+        for (name, state) in known {
+            if !self.follows || Follower::is_over(state) {
+                continue;
+            }
+            let named = |set: &FileSet<F>| set.all().into_iter().find(|own| own.name == *name);
+            let is_possible = (self.count() as usize) < FILES_MAX && !name.is_empty();
+            if named(self).is_none() && is_possible {
+                self.push(self.member(name.clone(), true));
+            }
+            if let Some(member) = named(self) {
+                Follower::claim(&self.followed(&member), state, &self.claims, &mut folders);
+            }
+        }
+    }
+
+    /// Opens a file that does not grow, from its beginning or after a row; `open` reads it so.
+    pub(crate) fn open(
+        &self,
+        member: &Member<F>,
+        place: Place,
+        packing: Packing,
+        open: impl FnOnce(Positions) -> Result<Box<dyn PartitionReader>, SourceError>,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let after = place.after();
+        // What comes through a pipe was never there before, whatever was read of one of this name.
+        let base = if self.is_pipe(member) { packing.message(after) } else { 0 };
+        self.identified(member, None, open(Positions { base, after }))
+    }
+
+    /// Opens a file that does not grow, where an earlier process has left it.
+    pub(crate) fn resume(
+        &self,
+        member: &Member<F>,
+        at: &ResumePoint,
+        packing: Packing,
+        open: impl FnOnce(Positions) -> Result<Box<dyn PartitionReader>, SourceError>,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let failed = |source| SourceError::Open { partition: member.name.clone(), source };
+        let known = at.state.as_ref().and_then(PartitionState::read::<FileIdentity>);
+        let Some(known) = known.filter(|_| !self.is_pipe(member)) else {
+            return self.open(member, Place::After(at.after), packing, open);
         };
-        let claims = self.claims.clone();
-        member.following.reader(|| Follower::open(path, claims, begin, place.after()))
+        let file = match File::open(&member.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && at.has_ended => {
+                return Ok(Box::new(EndedReader::of(&member.name)));
+            }
+            file => file.map_err(failed)?,
+        };
+        let difference = known.difference(&file).map_err(failed)?;
+        let base = if difference.is_some() { packing.message(at.after) } else { 0 };
+        let found = match &difference {
+            Some(difference) => Some(replaced(&member.name, at.after, difference)),
+            None if at.has_ended && known.is_shorter_than(&file).map_err(failed)? => {
+                Some(grown(&member.name))
+            }
+            None => None,
+        };
+        self.identified(member, found, open(Positions { base, after: at.after }))
+    }
+
+    /// A reader that says which file it reads, and what was found when it was opened.
+    fn identified(
+        &self,
+        member: &Member<F>,
+        found: Option<Incident>,
+        reader: Result<Box<dyn PartitionReader>, SourceError>,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let state = self.identity(member);
+        Ok(Box::new(IdentifiedReader { reader: reader?, state, found }))
+    }
+
+    /// What a file is known by; none of a pipe, or of one that cannot be read.
+    fn identity(&self, member: &Member<F>) -> Option<PartitionState> {
+        if self.is_pipe(member) {
+            return None;
+        }
+        let identity = File::open(&member.path).and_then(|file| FileIdentity::of(&file)).ok()?;
+        Some(PartitionState::of(&identity))
+    }
+
+    fn is_pipe(&self, member: &Member<F>) -> bool {
+        member.path.metadata().is_ok_and(|about| !about.is_file())
     }
 
     fn member(&self, name: String, is_found: bool) -> Member<F> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use redis::{Connection, Value};
+use serde::{Deserialize, Serialize};
 
 use super::entry_id::{EntryId, MS_END, SEQUENCE_END};
 use super::lives::{Life, Lives};
@@ -12,10 +13,21 @@ use super::server::{RedisFailure, Server, is_interrupted, server_error};
 use super::stream_connection::StreamConnection;
 use crate::mapping::Packing;
 use crate::messages::{Message, MessageDecoder, Original};
-use crate::source::{Incident, Link, LostRows, PartitionReader, Progress, Row, SourceError};
+use crate::source::{
+    Incident, Link, LostRows, PartitionReader, PartitionState, Progress, Row, SourceError,
+};
 
 /// A server waits this long for entries before it answers that there are none.
 const BLOCK_MS: u64 = 100;
+
+/// What the reader of a stream needs to read on in another process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// The entry behind which it began.
+    pub(super) after: EntryId,
+    /// The number of the last entry before, if entries are counted, since their ids began anew.
+    pub(super) counted: Option<u64>,
+}
 
 /// A stream being read. While one batch is decoded, the server is at work on the next.
 pub(super) struct StreamReader {
@@ -36,6 +48,8 @@ pub(super) struct StreamReader {
     pub(super) counted: Option<u64>,
     /// The number of the last entry that was read.
     pub(super) last: u64,
+    /// What another process needs to know, until it was asked for.
+    pub(super) state: Option<PartitionState>,
     /// Whether the server was asked for what follows the last entry that was read.
     pub(super) is_asked: bool,
     /// Whether no entry had ever been added before the first that it was to read.
@@ -67,6 +81,10 @@ impl PartitionReader for StreamReader {
         let mut incidents = self.link.incidents();
         incidents.extend(self.decoder.warnings());
         incidents
+    }
+
+    fn state(&mut self) -> Option<PartitionState> {
+        self.state.take()
     }
 
     fn is_from_beginning(&self) -> bool {
@@ -127,8 +145,8 @@ impl StreamReader {
         let payload = self.payload.as_deref();
         let (after, begun) = (self.after, rows.len());
         decode(&mut self.decoder, &self.stream, payload, entries.iter().zip(numbers), rows);
-        // The first rows of the entry that it was opened within.
-        if self.counted.is_none() && packing != Packing::ONE {
+        // The first rows of the entry that it was opened within, or of entries that are counted again.
+        if self.last_read_before(packing) {
             let read = rows[begun..].iter().take_while(|row| row.position <= after).count();
             rows.drain(begun..begun + read);
         }
@@ -140,6 +158,11 @@ impl StreamReader {
                 SEQUENCE_END >> packing.bits()
             ))),
         }
+    }
+
+    /// Whether rows may come that were read before.
+    fn last_read_before(&self, packing: Packing) -> bool {
+        self.counted.is_some() || packing != Packing::ONE
     }
 
     /// Goes on with a stream that is not what it was. What was asked for lies behind what had been read, so it is dropped
@@ -163,6 +186,8 @@ impl StreamReader {
                 )
             }
         };
+        let begun = Begun { after: self.losses.after(), counted: self.counted };
+        self.state = Some(PartitionState::of(&begun));
         let last = self.packing.last(self.last);
         self.link.gap(None, format!("{detail}; positions count on from {last}"));
     }

@@ -14,11 +14,12 @@ use super::lives::Lives;
 use super::loss_detector::{LossDetector, StreamInfo};
 use super::server::{Server, ServerConfig, client_name, server_error};
 use super::stream_connection::StreamConnection;
-use super::stream_reader::{StreamReader, ask_info, lost_between, number};
+use super::stream_reader::{Begun, StreamReader, ask_info, lost_between, number};
 use crate::messages::{MessageConfig, MessageDecoder, Messages};
 use crate::registry::{BuildContext, TypedSource};
 use crate::source::{
-    BATCH_ROWS, LostRows, PARTITIONS_MAX, PartitionReader, Place, Source, SourceError, Start,
+    BATCH_ROWS, LostRows, PARTITIONS_MAX, PartitionReader, PartitionState, Place, ResumePoint,
+    Source, SourceError, Start,
 };
 use crate::typed_config::typed;
 
@@ -141,6 +142,26 @@ impl Source for StreamsSource {
     }
 
     fn open(&self, partition: u32, place: Place) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let (stream, mut link, info) = self.connect(partition)?;
+        let losses = self.begin(stream, place, &info, &mut link)?;
+        let begun = Begun { after: losses.after(), counted: None };
+        Ok(Box::new(self.reader(stream, (link, info), (losses, begun), place.after())))
+    }
+
+    fn resume(
+        &self,
+        partition: u32,
+        at: &ResumePoint,
+    ) -> Result<Box<dyn PartitionReader>, SourceError> {
+        let (stream, mut link, info) = self.connect(partition)?;
+        let known = at.state.as_ref().and_then(PartitionState::read).unwrap_or_default();
+        let (losses, begun) = self.read_on(at.after, known, &info, &mut link);
+        Ok(Box::new(self.reader(stream, (link, info), (losses, begun), at.after)))
+    }
+}
+
+impl StreamsSource {
+    fn connect(&self, partition: u32) -> Result<(&str, StreamConnection, StreamInfo), SourceError> {
         let found = usize::try_from(partition).ok().and_then(|at| self.streams.get(at));
         let stream = found.ok_or_else(|| SourceError::Config {
             name: self.name.clone(),
@@ -150,34 +171,100 @@ impl Source for StreamsSource {
         let client = client_name(&self.name, partition);
         let mut link = StreamConnection::open(Arc::clone(&self.server), client).map_err(failed)?;
         let info = ask_info(&mut link, stream).map_err(failed)?;
-        let packing = self.messages.packing();
-        let losses = self.begin(stream, place, &info, &mut link)?;
+        Ok((stream, link, info))
+    }
+
+    /// Reads on behind `losses`; rows up to position `after` were read before.
+    fn reader(
+        &self,
+        stream: &str,
+        (link, info): (StreamConnection, StreamInfo),
+        (losses, begun): (LossDetector, Begun),
+        after: u64,
+    ) -> StreamReader {
         let mut lives = Lives::default();
         lives.look(EntryId::ZERO, &info);
-        let from_beginning = info.has_nothing_up_to(losses.after());
-        Ok(Box::new(StreamReader {
+        let from_beginning = begun.counted.is_none() && info.has_nothing_up_to(losses.after());
+        StreamReader {
             source: self.name.clone(),
             server: Arc::clone(&self.server),
-            stream: stream.clone(),
+            stream: stream.to_owned(),
             payload: self.payload.clone(),
             batch: self.batch,
             decoder: MessageDecoder::new(&self.messages, &format!("{}/{stream}", self.name)),
-            packing,
-            after: place.after(),
+            packing: self.messages.packing(),
+            after,
             link,
             losses,
             lives,
-            counted: None,
-            last: 0,
+            counted: begun.counted,
+            last: begun.counted.unwrap_or(0),
+            state: Some(PartitionState::of(&begun)),
             is_asked: false,
             from_beginning,
             at_end: false,
             failed: None,
-        }))
+        }
     }
-}
 
-impl StreamsSource {
+    /// Where a stream is read on that an earlier process has read up to position `after`.
+    fn read_on(
+        &self,
+        after: u64,
+        known: Begun,
+        info: &StreamInfo,
+        link: &mut StreamConnection,
+    ) -> (LossDetector, Begun) {
+        let packing = self.messages.packing();
+        let last = packing.message(after);
+        if let Some(first) = known.counted {
+            // Entries have been counted since this one; they are counted again, and those that were read are left out.
+            if !info.may_lack(known.after) {
+                return (
+                    LossDetector::begin(known.after, None),
+                    Begun { counted: Some(first), ..known },
+                );
+            }
+            let detail = "entries are counted, since their ids began anew while it was read, and some may have been \
+                          taken out: it is read from its beginning";
+            link.gap(None, format!("{detail}; positions count on from {after}"));
+            let begun = Begun { after: EntryId::ZERO, counted: Some(last) };
+            return (LossDetector::begin(EntryId::ZERO, None), begun);
+        }
+        // Before its first row is kept, where it began.
+        let read = EntryId::numbered(packing.whole(after), packing).max(known.after);
+        if info.newest < read {
+            let newest = info.newest;
+            link.gap(
+                None,
+                format!(
+                    "the server has the stream as it was at entry {newest}, and what had been read goes up to {read}: \
+                     entries after that may be lost; it is read from {newest} on, and positions count on from {after}"
+                ),
+            );
+            let begun = Begun { after: newest, counted: Some(last) };
+            return (LossDetector::begin(newest, Some(info.added)), begun);
+        }
+        if read > EntryId::ZERO && info.may_lack(read) {
+            self.told_lost(read, info, link);
+        }
+        (LossDetector::begin(read, None), Begun { after: read, counted: None })
+    }
+
+    /// Entries after this one may have been taken out.
+    fn told_lost(&self, after: EntryId, info: &StreamInfo, link: &mut StreamConnection) {
+        let packing = self.messages.packing();
+        let next = info.newest.next_number(packing);
+        let until = info.ends.map_or(next, |(oldest, _)| number(oldest, packing));
+        let begins = oldest(info);
+        link.gap(
+            Some(LostRows { positions: Some(lost_between(after, until, packing)), rows: None }),
+            format!(
+                "entries after {after} may have been taken out; the stream begins with {begins}"
+            ),
+        );
+    }
+
     /// Where reading begins. Of a time before the oldest entry, it is not known whether entries that were
     /// taken out came after it; then it is refused.
     fn begin(
@@ -200,27 +287,24 @@ impl StreamsSource {
             }
         };
         if info.may_lack(after) {
-            let oldest = match info.ends {
-                Some((oldest, _)) => format!("entry {oldest}"),
-                None => "what will come next: it is empty".to_owned(),
-            };
             if let Place::Time(time) = place {
                 return Err(SourceError::Lost {
                     name: self.name.clone(),
                     partition: format!("stream \"{stream}\""),
                     asked: time.to_string(),
-                    oldest,
+                    oldest: oldest(info),
                 });
             }
-            let next = info.newest.next_number(packing);
-            let until = info.ends.map_or(next, |(oldest, _)| number(oldest, packing));
-            link.gap(
-                Some(LostRows { positions: Some(lost_between(after, until, packing)), rows: None }),
-                format!(
-                    "entries after {after} may have been taken out; the stream begins with {oldest}"
-                ),
-            );
+            self.told_lost(after, info, link);
         }
         Ok(LossDetector::begin(after, None))
+    }
+}
+
+/// What a stream begins with.
+fn oldest(info: &StreamInfo) -> String {
+    match info.ends {
+        Some((oldest, _)) => format!("entry {oldest}"),
+        None => "what will come next: it is empty".to_owned(),
     }
 }

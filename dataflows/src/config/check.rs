@@ -120,7 +120,7 @@ impl RawConfig {
 
 /// Where the state is kept.
 fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigError> {
-    let RawState { dir, fsync, checkpoint_every, keep_log } = raw;
+    let RawState { dir, fsync, checkpoint_every, keep_log, accept_gaps } = raw;
     let checkpoint_every = match &*checkpoint_every {
         "never" => None,
         text => {
@@ -142,6 +142,7 @@ fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigErro
             fsync,
             checkpoint_every,
             keep_log,
+            accepts_gaps: accept_gaps,
         })),
     }
 }

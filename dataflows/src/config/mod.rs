@@ -134,6 +134,8 @@ pub struct StateConfig {
     pub checkpoint_every: Option<Span>,
     /// Whether the log is kept from the first commit on.
     pub keep_log: bool,
+    /// Whether a start goes on although rows that were to come next are gone.
+    pub accepts_gaps: bool,
 }
 
 impl RawConfig {

@@ -130,6 +130,9 @@ pub struct RawState {
     /// Whether the log is kept from the first commit on. Without, what no checkpoint needs any more is removed, and a job
     /// with other timeframes, calendars, indicators, rules or portfolios cannot go on with the state.
     pub keep_log: bool,
+    /// Whether a start goes on although rows that a source was to bring next are gone, by retention for instance, or its
+    /// file is another one: then that is a `gap` in `incidents`. Without, the start is refused.
+    pub accept_gaps: bool,
 }
 
 /// `[limits]`.
@@ -414,7 +417,13 @@ impl Default for RawCommit {
 
 impl Default for RawState {
     fn default() -> RawState {
-        RawState { dir: None, fsync: true, checkpoint_every: "1m".to_owned(), keep_log: false }
+        RawState {
+            dir: None,
+            fsync: true,
+            checkpoint_every: "1m".to_owned(),
+            keep_log: false,
+            accept_gaps: false,
+        }
     }
 }
 

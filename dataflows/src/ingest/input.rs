@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use connectors::{Incident, IncidentKind, LostRows, Row};
+use connectors::{Incident, IncidentKind, LostRows, PartitionState, Row};
 use market::EventTime;
 use operators::heap;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,13 @@ pub enum ControlEvent {
     Resumed,
     /// Each partition of the source was at its end once: all that there was when the run began has been read.
     CaughtUp,
+    /// Another process needs this to read a partition on behind the rows that follow.
+    State {
+        /// The partition's number.
+        partition: u32,
+        /// Only the source can read it.
+        state: PartitionState,
+    },
 }
 
 /// A control event in a commit.

@@ -18,6 +18,7 @@ pub mod event_queues;
 pub mod feed;
 pub mod http_ingest;
 pub mod input;
+pub mod partition_states;
 mod paused_sources;
 pub mod play;
 pub mod reader_thread;

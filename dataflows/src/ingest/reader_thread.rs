@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use connectors::{Incident, IncidentKind, Link, PartitionReader, Progress, Row};
+use connectors::{Incident, IncidentKind, Link, PartitionReader, PartitionState, Progress, Row};
 use market::{Rejection, RejectionReason, Span};
 
 use super::causes::with_causes;
@@ -26,6 +26,8 @@ pub struct ReaderThread {
     pub partition: u32,
     /// Reads the partition; none if it is yet to be opened.
     pub reader: Option<Box<dyn PartitionReader>>,
+    /// What was found when it was opened.
+    pub found: Vec<Incident>,
     /// How it is read again after an error, in a live run; none: it ends there.
     pub recovery: Option<Recovery>,
     /// Paces and shifts its rows, in a live run.
@@ -50,6 +52,7 @@ struct ReadResult {
     /// Whether nothing will follow; the error if it cannot be read on.
     ended: Result<bool, String>,
     incidents: Vec<Incident>,
+    state: Option<PartitionState>,
     link: Option<Link>,
 }
 
@@ -59,11 +62,13 @@ impl ReadResult {
         let read = reader.read(&mut rows);
         let ended = read.map(|progress| progress == Progress::Ended);
         let ended = ended.map_err(|error| with_causes(&error));
-        ReadResult { rows, ended, incidents: reader.incidents(), link: reader.link() }
+        let (incidents, state, link) = (reader.incidents(), reader.state(), reader.link());
+        ReadResult { rows, ended, incidents, state, link }
     }
 
     fn failed(why: String) -> ReadResult {
-        ReadResult { rows: Vec::new(), ended: Err(why), incidents: Vec::new(), link: None }
+        let (rows, incidents) = (Vec::new(), Vec::new());
+        ReadResult { rows, ended: Err(why), incidents, state: None, link: None }
     }
 
     /// Whether the reader was connected and had nothing left to read.
@@ -97,9 +102,13 @@ impl ReaderThread {
         let mut last = 0;
         while !self.stop.is_set() {
             let Some(mut read) = self.read_or_fail() else { break };
+            read.incidents.splice(..0, self.found.drain(..));
             if let (Err(why), None) = (&read.ended, &self.recovery) {
                 read.rows.push(cut_off(last, why));
                 read.ended = Ok(true);
+            }
+            if let (Some(recovery), Some(state)) = (&mut self.recovery, &read.state) {
+                recovery.note(state);
             }
             last = read.rows.last().map_or(last, |row| row.position);
             let position = self.reader.as_ref().and_then(|reader| reader.position());
@@ -109,6 +118,7 @@ impl ReaderThread {
             self.connections.note(self.source, partition, read.link, incidents);
             let (is_drained, ended) = (read.is_drained(), read.ended == Ok(true));
             let sent_on = out.report(read.incidents)
+                && out.note(read.state)
                 && match &mut self.player {
                     None => out.send(read.rows, ended),
                     Some(player) => player.play(read.rows, ended, &self.stop, &mut out),
@@ -190,6 +200,13 @@ impl PartitionSender {
         let (least, most) = (Duration::from_millis(20), Duration::from_secs(1));
         let drained_every = idle_after.map_or(most, |idle| quarter(idle).clamp(least, most));
         PartitionSender { partition, to, drained_every, drained_sent: None }
+    }
+
+    /// Sends the state in which the next rows were read; returns whether to go on.
+    fn note(&self, state: Option<PartitionState>) -> bool {
+        let Some(state) = state else { return true };
+        let event = ControlEvent::State { partition: self.partition, state };
+        self.to.send(SourceEvent::Control(event)).is_ok()
     }
 
     /// Sends incidents; returns whether to go on.
@@ -320,6 +337,7 @@ mod tests {
             source: 0,
             partition: 0,
             reader: Some(source.open(0, Place::Earliest).unwrap()),
+            found: Vec::new(),
             recovery: is_live.then_some(recovery),
             player: None,
             sender,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use connectors::{Incident, IncidentKind, PartitionReader, Place, Source, SourceError};
+use connectors::{
+    Incident, IncidentKind, PartitionReader, PartitionState, Place, ResumePoint, Source,
+    SourceError,
+};
 
 use super::stop::Stop;
 
@@ -25,6 +28,8 @@ pub struct Recovery {
     partition: u32,
     /// Where to open it.
     place: Place,
+    /// What its last reader, or that of an earlier process, has said that another one needs.
+    resume: Option<ResumePoint>,
     pause: Duration,
     /// Why it has failed, while it has.
     failed: Option<String>,
@@ -38,7 +43,24 @@ impl Recovery {
     /// Of a partition that was opened at `place`, or is to be.
     pub fn new(source: Arc<dyn Source>, partition: u32, place: Place) -> Recovery {
         let (pause, recovered_at) = (PAUSE_FIRST, None);
-        Recovery { source, partition, place, pause, failed: None, lost: None, recovered_at }
+        let (resume, failed, lost) = (None, None, None);
+        Recovery { source, partition, place, resume, pause, failed, lost, recovered_at }
+    }
+
+    /// Of a partition that an earlier process has read.
+    #[must_use]
+    pub fn resuming(mut self, at: ResumePoint) -> Recovery {
+        self.resume = Some(at);
+        self
+    }
+
+    /// Another reader needs this to read on behind the rows that follow.
+    pub fn note(&mut self, state: &PartitionState) {
+        let at = self.resume.get_or_insert_with(|| ResumePoint {
+            after: self.place.after(),
+            ..ResumePoint::default()
+        });
+        at.state = Some(state.clone());
     }
 
     /// Whether it has failed and was not read since.
@@ -51,6 +73,7 @@ impl Recovery {
     pub fn fail(&mut self, why: String, position: Option<u64>) -> Option<Incident> {
         if let Some(position) = position {
             self.place = Place::After(position);
+            self.resume.iter_mut().for_each(|at| at.after = position);
         }
         if self.recovered_at.take().is_some_and(|at| at.elapsed() >= PAUSE_MAX) {
             self.pause = PAUSE_FIRST;
@@ -76,6 +99,9 @@ impl Recovery {
                 thread::sleep(STOP_POLL);
             }
             self.pause = (self.pause * 2).min(PAUSE_MAX);
+        }
+        if let Some(at) = &self.resume {
+            return self.source.resume(self.partition, at).map_err(Some);
         }
         match self.source.open(self.partition, self.place) {
             Err(lost @ SourceError::Lost { .. }) => {

@@ -8,7 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use connectors::source::{DISCOVERY_SECS, PARTITIONS_MAX};
-use connectors::{PartitionReader, Place, Source, SourceError, Start};
+use connectors::{
+    Incident, IncidentKind, PartitionReader, Place, ResumePoint, Source, SourceError, Start,
+};
 use market::{
     Catalog, EventTime, Numbered, PartitionId, Registries, SharedRegistries, SourceId, Span,
 };
@@ -17,6 +19,7 @@ use node_api::Throttle;
 use super::connections::Connections;
 use super::event_queues::EventSender;
 use super::input::{ControlEvent, SourceEvent};
+use super::partition_states::PartitionStates;
 use super::play::{self, Play, Player};
 use super::reader_thread::{ReadProgress, ReaderThread};
 use super::recovery::Recovery;
@@ -56,6 +59,10 @@ pub struct Shared {
     pub bounds: StartBounds,
     /// Of a job that goes on: the rows that are bound.
     pub history: Option<Arc<ClockHistory>>,
+    /// What is known of partitions that were opened before.
+    pub partitions: Arc<PartitionStates>,
+    /// Whether it goes on although rows that were to be read next are gone.
+    pub accepts_gaps: bool,
     /// Ends all threads.
     pub stop: Stop,
 }
@@ -117,6 +124,8 @@ impl OpenSources {
     ) -> Result<OpenSources, (SourceId, SourceError)> {
         let mut found = Vec::with_capacity(sources.len());
         for spec in sources {
+            let named = |names: &Registries| shared.partitions.of_source(spec.id, names);
+            spec.source.restore(&shared.registries.with(named));
             let partitions = retry(spec.id, &shared, || spec.source.discover());
             let partitions = partitions.map_err(|error| (spec.id, error))?;
             found.push((spec, partitions.into_iter().collect::<BTreeSet<u32>>()));
@@ -190,20 +199,23 @@ fn open_at_start(
     partition: u32,
     shared: &Shared,
 ) -> Result<(ReaderThread, EventTime), SourceError> {
+    let number = numbered(spec, partition, shared)?;
+    let position = shared.history.as_ref().and_then(|history| history.position(spec.id, number));
     if spec.is_pipe {
         // To open it may take until somebody writes to it.
-        let number = numbered(spec, partition, shared)?;
-        let reader = reader_thread(spec, partition, (number, None, Place::Earliest), shared);
+        let place = position.map_or(Place::Earliest, Place::After);
+        let reader = reader_thread(spec, partition, (number, None, place), shared);
         return Ok((reader, EventTime::NEVER));
     }
-    if let Some((position, number)) = bound_position(spec, partition, shared)? {
-        let place = Place::After(position);
-        let reader = spec.source.open(partition, place)?;
+    if let Some(at) = shared.partitions.resume_point(spec.id, number, position) {
         // From when on it was read is known from the commits before.
-        return Ok((
-            reader_thread(spec, partition, (number, Some(reader), place), shared),
-            EventTime::NEVER,
-        ));
+        return Ok((resume(spec, (partition, number), &at, shared)?, EventTime::NEVER));
+    }
+    if shared.partitions.knows(spec.id) {
+        // It came while the job was not running.
+        let reader = spec.source.open(partition, Place::Earliest)?;
+        let reader = (number, Some(reader), Place::Earliest);
+        return Ok((reader_thread(spec, partition, reader, shared), EventTime::NEVER));
     }
     let at = |place| Ok((spec.source.open(partition, place)?, place));
     let StartBounds { horizon, bar, ahead } = shared.bounds;
@@ -224,19 +236,42 @@ fn open_at_start(
     };
     let ((reader, place), from) = opened?;
     let from = if reader.is_from_beginning() { EventTime::NEVER } else { from };
-    let number = numbered(spec, partition, shared)?;
     Ok((reader_thread(spec, partition, (number, Some(reader), place), shared), from))
 }
 
-/// Of a job that goes on: the position up to which rows of a partition are bound, and its number; none if there is none.
-fn bound_position(
+/// Opens a partition where an earlier process has left it.
+///
+/// # Errors
+/// If it cannot be opened, or rows that were to be read next are gone and that is not accepted.
+fn resume(
     spec: &SourceSpec,
-    partition: u32,
+    (partition, number): (u32, PartitionId),
+    at: &ResumePoint,
     shared: &Shared,
-) -> Result<Option<(u64, PartitionId)>, SourceError> {
-    let Some(history) = &shared.history else { return Ok(None) };
-    let number = numbered(spec, partition, shared)?;
-    Ok(history.position(spec.id, number).map(|position| (position, number)))
+) -> Result<ReaderThread, SourceError> {
+    let mut reader = spec.source.resume(partition, at)?;
+    let incidents = reader.incidents();
+    let is_gap = |incident: &&Incident| incident.kind == IncidentKind::Gap;
+    if let Some(gap) = incidents.iter().find(is_gap).filter(|_| !shared.accepts_gaps) {
+        let name = name_of(spec.id, shared);
+        let partition = spec.source.partition_name(partition);
+        return Err(SourceError::Gap { name, partition, problem: gap.detail.clone() });
+    }
+    let reader = resuming(spec, (partition, number), (Some(reader), at), shared);
+    Ok(ReaderThread { found: incidents, ..reader })
+}
+
+/// The thread that reads a partition on where an earlier process has left it.
+fn resuming(
+    spec: &SourceSpec,
+    (partition, number): (u32, PartitionId),
+    (reader, at): (Option<Box<dyn PartitionReader>>, &ResumePoint),
+    shared: &Shared,
+) -> ReaderThread {
+    let reader = (number, reader, Place::After(at.after));
+    let thread = reader_thread(spec, partition, reader, shared);
+    let recovery = thread.recovery.map(|recovery| recovery.resuming(at.clone()));
+    ReaderThread { recovery, ..thread }
 }
 
 /// Calls `attempt` until it succeeds, fails for good, `CONNECT_TIMEOUT` has passed, or a stop is asked for.
@@ -302,6 +337,7 @@ fn reader_thread(
         source: spec.id.number(),
         partition: number.number() as u32,
         reader,
+        found: Vec::new(),
         recovery: Some(Recovery::new(Arc::clone(&spec.source), partition, place)),
         player: None,
         sender: spec.sender.clone(),
@@ -373,9 +409,11 @@ fn begin(
     shared: &Shared,
 ) -> Result<JoinHandle<()>, Box<dyn Error>> {
     let number = numbered(spec, partition, shared)?;
-    let bound = bound_position(spec, partition, shared)?;
-    let place = bound.map_or(Place::Earliest, |(position, _)| Place::After(position));
-    let reader = reader_thread(spec, partition, (number, None, place), shared);
+    let bound = shared.history.as_ref().and_then(|history| history.position(spec.id, number));
+    let reader = match shared.partitions.resume_point(spec.id, number, bound) {
+        Some(at) => resuming(spec, (partition, number), (None, &at), shared),
+        None => reader_thread(spec, partition, (number, None, Place::Earliest), shared),
+    };
     let partition = reader.partition;
     spec.sender.send(SourceEvent::Control(ControlEvent::Opened { partition }))?;
     Ok(reader.start()?)

@@ -8,8 +8,9 @@ use market::{EventTime, Numbered, SourceId};
 use operators::ReadFrom;
 
 use super::counts::Counts;
+use super::state::Restored;
 use super::{Job, Report, RunError, RunOptions, is_pipe, leave_out_others, not_opened, state};
-use crate::clock::{ClockHistory, CommitClock, Coverage};
+use crate::clock::{CommitClock, Coverage};
 use crate::config::Config;
 use crate::ingest::event_queues::{EventSender, POST_EVENTS, SOURCE_EVENTS, event_queues};
 use crate::ingest::http_ingest::HttpIngest;
@@ -27,8 +28,8 @@ pub fn run_live(
     stop: &Stop,
     restored: impl FnOnce(&Job) -> Result<(), RunError>,
 ) -> Result<Report, RunError> {
-    let history = match state::restore(config, &mut job, stop) {
-        Ok(history) => history,
+    let Restored { history, partitions } = match state::restore(config, &mut job, stop) {
+        Ok(restored) => restored,
         Err(error) => return job.finish(Err(error), options),
     };
     if stop.is_set() {
@@ -49,7 +50,8 @@ pub fn run_live(
     let waiting = events.bytes();
     job.board.also_retains(INPUT, move || waiting.load(Ordering::Relaxed));
     let posts = clients.map(|source| senders[source].clone());
-    let opened = match open_live(config, &job, senders, (at, history.clone()), stop) {
+    let restored = Restored { history: history.clone(), partitions };
+    let opened = match open_live(config, &job, senders, (at, restored), stop) {
         Ok(opened) => opened,
         // Stopped before all sources were reached: the run has no commits.
         Err(error) if stop.is_set() => {
@@ -100,7 +102,7 @@ fn open_live(
     config: &Config,
     job: &Job,
     senders: Vec<EventSender>,
-    (at, history): (EventTime, Option<Arc<ClockHistory>>),
+    (at, restored): (EventTime, Restored),
     stop: &Stop,
 ) -> Result<OpenSources, RunError> {
     let sources = config.sources.iter().map(|source| SourceSpec {
@@ -117,7 +119,9 @@ fn open_live(
         catalog: Arc::clone(&config.catalog),
         connections: job.connections.clone(),
         bounds: config.start_bounds(at),
-        history,
+        history: restored.history,
+        partitions: Arc::new(restored.partitions),
+        accepts_gaps: config.state.as_ref().is_some_and(|state| state.accepts_gaps),
         stop: stop.clone(),
     };
     OpenSources::all(sources.collect(), shared).map_err(|(id, error)| {

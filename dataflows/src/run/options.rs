@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub digest: bool,
     /// Go on with the state in the directory of the configuration, and keep it there; a replay does not.
     pub keeps_state: bool,
+    /// Set aside what is in that directory.
+    pub begins_anew: bool,
     /// Keep the latest changes of views for subscribers, and the history of views.
     pub followed: bool,
     /// Seconds of event time per second; as fast as it goes by default.

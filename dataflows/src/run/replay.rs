@@ -132,6 +132,7 @@ fn start_file_readers(
                 source: number,
                 partition,
                 reader: Some(reader),
+                found: Vec::new(),
                 recovery: None, // a file that cannot be read on ends
                 player: None,
                 sender,

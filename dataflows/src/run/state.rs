@@ -7,11 +7,10 @@ mod inspect;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::Source;
 use market::{Commit, Generation, Numbered};
 use operators::StateStore;
 
-use super::{Job, RunError, RunOptions, is_pipe};
+use super::{Job, RunError, RunOptions};
 use crate::clock::ClockHistory;
 use crate::config::{Config, ConfiguredSource, StateConfig};
 use crate::failpoints::{RESTORE_END, failpoint};
@@ -22,6 +21,7 @@ use crate::ingest::checkpoints::{
 use crate::ingest::commit_log::{
     CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir,
 };
+use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
 use crate::ingest::{Stop, now};
@@ -70,6 +70,16 @@ pub(super) fn open(
         }
     }
     let dir = StateDir::open(&state.dir)?;
+    if options.begins_anew
+        && let Some(aside) = dir.set_aside()?
+    {
+        tracing::warn!(
+            "the state that was in {} is in {} now: sources are read again from their start, and rows that were posted \
+             are gone",
+            dir.path().display(),
+            aside.display()
+        );
+    }
     let FoundCheckpoints { checkpoint, passed_over, next } = checkpoints::newest(dir.path())?;
     let usable = usable(config, state, &dir, checkpoint, &passed_over)?;
     let (checkpoint, rebuilt) = usable.unzip();
@@ -205,35 +215,34 @@ impl Restoring {
 
 /// Why a source cannot be read on after the rows of an earlier start.
 fn not_resumable(source: &ConfiguredSource) -> Option<&'static str> {
-    let of: &dyn Source = &*source.source;
-    if source.play.is_some_and(|play| play.as_if_now) {
-        return Some("its times are shifted to those of its start");
-    }
-    if is_pipe(of) {
-        return Some("what comes through a pipe has no place in it");
-    }
-    of.not_resumable()
+    let is_shifted = source.play.is_some_and(|play| play.as_if_now);
+    is_shifted.then_some("its times are shifted to those of its start")
 }
 
-/// Brings a job to where its log ends, and logs its commits from there on. Gives what the clock goes on with; none if
-/// there was nothing.
+/// With what a job goes on.
+#[derive(Default)]
+pub(super) struct Restored {
+    /// What the clock knows; none if there was nothing.
+    pub(super) history: Option<Arc<ClockHistory>>,
+    /// What sources need to read their partitions on.
+    pub(super) partitions: PartitionStates,
+}
+
+/// Brings a job to where its log ends, and logs its commits from there on.
 ///
 /// After a stop meanwhile the job has a part of its commits, and logs none.
-pub(super) fn restore(
-    config: &Config,
-    job: &mut Job,
-    stop: &Stop,
-) -> Result<Option<Arc<ClockHistory>>, RunError> {
+pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Restored, RunError> {
     let (Some(mut state), Some(configured)) = (job.state.take(), &config.state) else {
         tracing::info!(
             "no state is kept: after a restart the sources are read again, and rows that were posted are gone \
              (`state.dir` keeps it)"
         );
-        return Ok(None);
+        return Ok(Restored::default());
     };
-    let history = read(config, job, &mut state, stop)?;
+    let mut partitions = PartitionStates::default();
+    let history = read(config, job, (&mut state, &mut partitions), stop)?;
     if stop.is_set() {
-        return Ok(None);
+        return Ok(Restored::default());
     }
     let Restoring { dir, keeper, status, .. } = state;
     let header = RecordingHeader {
@@ -246,6 +255,7 @@ pub(super) fn restore(
     let on_durable = configured.fsync.then(|| on_durable(job));
     let log = CommitLog::begin(dir, header, on_durable, stop.clone());
     let mut log = log.map_err(SequencerError::from)?;
+    log.knows(partitions.clone());
     let clients = job.http_ingest.clone();
     log.tell(
         status,
@@ -257,14 +267,14 @@ pub(super) fn restore(
     );
     job.dispatcher.log_to(log);
     job.dispatcher.checkpoint_to(keeper);
-    Ok(history.map(Arc::new))
+    Ok(Restored { history: history.map(Arc::new), partitions })
 }
 
 /// Dispatches the commits of the log, from the first one of the checkpoint on.
 fn read(
     config: &Config,
     job: &mut Job,
-    state: &mut Restoring,
+    (state, partitions): (&mut Restoring, &mut PartitionStates),
     stop: &Stop,
 ) -> Result<Option<ClockHistory>, RunError> {
     let first = state.manifest.as_ref().map_or(1, |manifest| manifest.start.segment);
@@ -288,7 +298,7 @@ fn read(
         None => None,
     };
     state.logs.clear();
-    let history = replay.dispatch(&segments, known, &mut job.dispatcher, stop)?;
+    let history = replay.dispatch(&segments, known, (&mut job.dispatcher, partitions), stop)?;
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }

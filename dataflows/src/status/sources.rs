@@ -237,7 +237,7 @@ impl SourceActivity {
             ControlEvent::Ended { partition } => {
                 self.partitions.get_or_insert_default().ended.insert(*partition);
             }
-            ControlEvent::Link { .. } => {}
+            ControlEvent::Link { .. } | ControlEvent::State { .. } => {}
             ControlEvent::Paused => self.is_paused = true,
             ControlEvent::Resumed => self.is_paused = false,
             ControlEvent::CaughtUp => self.has_caught_up = true,

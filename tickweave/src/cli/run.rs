@@ -42,6 +42,12 @@ pub(super) struct Run {
     /// Keep the state of the job in DIR, and go on with what is there; replaces `state.dir`.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Go on with the state although rows that were to come next are gone, or a file is another one.
+    #[arg(long)]
+    accept_gaps: bool,
+    /// Begin anew: set the state in the directory aside, and read the sources again from their start.
+    #[arg(long)]
+    state_from_sources: bool,
     #[command(flatten)]
     results: ResultFlags,
     /// Let --record and --out replace files that exist, whichever program wrote them; never one that the job reads.
@@ -58,15 +64,18 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self, json: bool) -> anyhow::Result<Outcome> {
         let Run { config, workers, listen, max_instruments, record, state, results, .. } = self;
-        let Run { force, digest, lenient, .. } = self;
+        let Run { force, digest, lenient, accept_gaps, state_from_sources, .. } = self;
         let state = state.map(std::path::absolute).transpose()?;
         let layers = layers(&config)?
             .flag("job.workers", "--workers", workers)?
             .flag("http.listen", "--listen", listen)?
             .flag("limits.instruments", "--max-instruments", max_instruments)?
-            .flag("state.dir", "--state", state)?;
-        let config = going_on(layers)?.check()?;
+            .flag("state.dir", "--state", state)?
+            .flag("state.accept_gaps", "--accept-gaps", accept_gaps.then_some(true))?;
+        let layers = if state_from_sources { layers } else { going_on(layers)? };
+        let config = layers.check()?;
         let mut options = RunOptions { record, force, digest, ..RunOptions::default() };
+        options.begins_anew = state_from_sources;
         options.summary = !json;
         results.choose(&config, &mut options)?;
         live(config, options, (json, lenient), |_| Ok(()))

@@ -9,6 +9,7 @@ mod limits;
 mod made;
 mod outages;
 mod packed;
+mod read_on;
 mod restarts;
 mod started_again;
 mod topics;

@@ -56,7 +56,7 @@ pub enum CheckpointError {
     /// Another version of the program wrote it.
     #[error(
         "{path} is a checkpoint of version {found}, and this program reads version {known}: go on with the program that \
-         wrote it, or begin anew with an empty directory",
+         wrote it, or begin anew (`run --state-from-sources`)",
         path = path.display()
     )]
     OtherVersion {

@@ -51,22 +51,32 @@ pub enum CommitLogError {
     },
     /// A segment cannot be read or written.
     #[error(
-        "the state cannot be used: bring the segment back from a copy, or begin anew with an empty directory"
+        "the state cannot be used: bring the segment back from a copy, or begin anew (`run --state-from-sources`)"
     )]
     Segment(#[from] RecordingError),
     /// A segment is missing.
     #[error(
-        "the state lacks {path}: bring that segment back from a copy, or begin anew with an empty directory",
+        "the state lacks {path}: bring that segment back from a copy, or begin anew (`run --state-from-sources`)",
         path = path.display()
     )]
     Missing {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The note of the newest segment is not what was written.
+    #[error(
+        "{path} does not name the newest segment of the log any more: bring it back from a copy, or remove it if no \
+         segment is lost",
+        path = path.display()
+    )]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Commits are missing between two segments.
     #[error(
         "the state in {path} lacks commits: {path} begins with commit {found}, and {wanted} follows the one before. A \
-         segment was replaced or cut; bring it back from a copy, or begin anew with an empty directory",
+         segment was replaced or cut; bring it back from a copy, or begin anew (`run --state-from-sources`)",
         path = path.display()
     )]
     Incomplete {
@@ -80,7 +90,7 @@ pub enum CommitLogError {
     /// Numbers in the log are in other units than those that are configured now.
     #[error(
         "the state in {path} has {instrument} with {was} decimals (prices, sizes), and the configuration now says \
-         {now}: say `{was}` for it again, or begin anew with an empty directory",
+         {now}: say `{was}` for it again, or begin anew (`run --state-from-sources`)",
         path = path.display(), was = pair(*was), now = pair(*now)
     )]
     OtherScale {

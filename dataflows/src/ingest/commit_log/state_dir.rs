@@ -13,6 +13,8 @@ use crate::ingest::recording::Recording;
 const LOCK: &str = "lock";
 const PREFIX: &str = "log-";
 const SUFFIX: &str = ".twrec";
+/// Holds the number of the newest segment, so that one that is lost is missed.
+const NEWEST: &str = "newest";
 /// A segment that has no header yet.
 const UNFINISHED: &str = ".new";
 
@@ -54,6 +56,34 @@ impl StateDir {
         &self.path
     }
 
+    /// Moves the log and the checkpoints into a folder of their own, `aside-00000001` and so on; names it, unless there
+    /// is nothing.
+    pub fn set_aside(&self) -> Result<Option<PathBuf>, CommitLogError> {
+        let read = |_| fs::read_dir(&self.path).map_err(failed("read", &self.path));
+        let mut kept = Vec::new();
+        for entry in read(())? {
+            let name = entry.map_err(failed("read", &self.path))?.file_name();
+            let is_kept = |name: &str| {
+                let (log, checkpoint) = (name.ends_with(SUFFIX), name.ends_with(".twckpt"));
+                log || checkpoint || name == NEWEST
+            };
+            kept.extend(Some(name).filter(|name| name.to_str().is_some_and(is_kept)));
+        }
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let folders = (1_u64..).map(|number| self.path.join(format!("aside-{number:08}")));
+        let Some(aside) = folders.into_iter().find(|folder| !folder.exists()) else {
+            return Ok(None);
+        };
+        fs::create_dir(&aside).map_err(failed("create", &aside))?;
+        for name in kept {
+            let from = self.path.join(&name);
+            fs::rename(&from, aside.join(&name)).map_err(failed("move", &from))?;
+        }
+        Ok(Some(aside))
+    }
+
     /// See [`segments`].
     pub fn segments(&self, first: u64) -> Result<Vec<PathBuf>, CommitLogError> {
         segments(&self.path, first)
@@ -86,7 +116,18 @@ impl StateDir {
         let folder = File::open(&self.path).and_then(|folder| folder.sync_all());
         folder.map_err(failed("make durable", &self.path))?;
         failpoint(SEGMENT_AFTER);
+        self.note_newest(number)?;
         Ok((file, path, number))
+    }
+
+    /// Notes that there is a segment. What a crash leaves is this or the note before, both whole.
+    fn note_newest(&self, number: u64) -> Result<(), CommitLogError> {
+        let path = self.path.join(NEWEST);
+        let unfinished = self.path.join(format!("{NEWEST}{UNFINISHED}"));
+        let mut file = File::create(&unfinished).map_err(failed("create", &unfinished))?;
+        let written = file.write_all(newest_text(number).as_bytes());
+        written.and_then(|()| file.sync_data()).map_err(failed("write", &unfinished))?;
+        fs::rename(&unfinished, &path).map_err(failed("rename", &unfinished))
     }
 }
 
@@ -110,8 +151,14 @@ pub fn remove_segments(folder: &Path, first: u64) -> io::Result<()> {
 /// The segments of the log in a directory from number `first` on, in order. They are numbered without holes, from 1 on;
 /// those that no checkpoint needs are gone.
 pub fn segments(folder: &Path, first: u64) -> Result<Vec<PathBuf>, CommitLogError> {
+    let newest = newest(folder)?; // first: a job that runs adds segments
     let mut segments = all(folder)?;
     segments.retain(|(number, _)| *number >= first);
+    if let Some(newest) =
+        newest.filter(|newest| segments.last().is_none_or(|(last, _)| last < newest))
+    {
+        return Err(CommitLogError::Missing { path: segment(folder, newest) });
+    }
     if segments.is_empty() && first > 1 {
         return Err(CommitLogError::Missing { path: segment(folder, first) });
     }
@@ -120,6 +167,27 @@ pub fn segments(folder: &Path, first: u64) -> Result<Vec<PathBuf>, CommitLogErro
         Some((number, _)) => Err(CommitLogError::Missing { path: segment(folder, number) }),
         None => Ok(segments.into_iter().map(|(_, path)| path).collect()),
     }
+}
+
+/// The number of the newest segment, as noted in a directory; none if it is not noted there.
+fn newest(folder: &Path) -> Result<Option<u64>, CommitLogError> {
+    let path = folder.join(NEWEST);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", &path)(error)),
+    };
+    let number =
+        std::str::from_utf8(&text).ok().and_then(|text| text.split(' ').next()?.parse().ok());
+    match number.filter(|number| newest_text(*number).as_bytes() == text) {
+        Some(number) => Ok(Some(number)),
+        None => Err(CommitLogError::Unreadable { path }),
+    }
+}
+
+/// A number and its checksum.
+fn newest_text(number: u64) -> String {
+    format!("{number} {:08x}\n", crc32fast::hash(number.to_string().as_bytes()))
 }
 
 /// The number of the first segment that is there; none if there is none.

@@ -53,7 +53,7 @@ fn commits(path: &Path) -> (Vec<u64>, bool) {
     loop {
         match segment.read().unwrap() {
             Next::Commit(closed) => commits.push(closed.binding.commit.0),
-            Next::Names(_) | Next::Scales(_) => {}
+            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
             Next::End { in_order } => return (commits, in_order),
         }
     }
@@ -112,6 +112,48 @@ fn what_lies_behind_whole_commits_is_overwritten() {
     log.write(&closed(1)).unwrap();
     log.finish().unwrap();
     assert_eq!(commits(&segment), (vec![0, 1], true));
+}
+
+#[test]
+fn the_last_segment_is_missed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for start in 1..3 {
+        let state = StateDir::open(folder.path()).unwrap();
+        CommitLog::begin(state, header(start), None, Stop::default()).unwrap().finish().unwrap();
+    }
+    let last = folder.path().join("log-00000002.twrec");
+    let kept = fs::read(&last).unwrap();
+    fs::remove_file(&last).unwrap();
+    let error = segments(folder.path(), 1).unwrap_err().to_string();
+    assert!(error.contains(last.to_str().unwrap()), "{error}");
+    fs::write(&last, kept).unwrap();
+    assert_eq!(segments(folder.path(), 1).unwrap().len(), 2);
+    let note = folder.path().join("newest");
+    let mut text = fs::read(&note).unwrap();
+    for at in 0..text.len() {
+        text[at] ^= 1;
+        fs::write(&note, &text).unwrap();
+        let error = segments(folder.path(), 1).unwrap_err().to_string();
+        assert!(error.contains(note.to_str().unwrap()), "{error}");
+        text[at] ^= 1;
+    }
+    fs::remove_file(&note).unwrap();
+    assert_eq!(segments(folder.path(), 1).unwrap().len(), 2, "a copy has no note");
+}
+
+#[test]
+fn what_is_there_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    for aside in ["aside-00000001", "aside-00000002"] {
+        let state = StateDir::open(folder.path()).unwrap();
+        CommitLog::begin(state, header(1), None, Stop::default()).unwrap().finish().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let aside = folder.path().join(aside);
+        assert_eq!(state.set_aside().unwrap(), Some(aside.clone()));
+        assert_eq!(segments(folder.path(), 1).unwrap().len(), 0);
+        assert_eq!(segments(&aside, 1).unwrap().len(), 1);
+        assert_eq!(state.set_aside().unwrap(), None);
+    }
 }
 
 #[test]

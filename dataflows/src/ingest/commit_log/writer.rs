@@ -13,6 +13,7 @@ use super::syncer::Syncer;
 use super::{CommitLogError, LogStatus, OnDurable, StateDir, io as failed};
 use crate::failpoints::{LOG_AFTER, LOG_BEFORE, LOG_HALF, failpoint, is_due};
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
 
@@ -45,6 +46,9 @@ pub struct CommitLog {
     bytes: u64,
     frames: Vec<u8>,
     named: Named,
+    /// What is known of partitions, and whether the segment at hand says so.
+    partitions: PartitionStates,
+    has_partitions: bool,
     /// Called when commits are durable; none: they are not made so.
     on_durable: Option<Arc<OnDurable>>,
     syncer: Option<Syncer>,
@@ -77,6 +81,8 @@ impl CommitLog {
             bytes,
             frames,
             named,
+            partitions: PartitionStates::default(),
+            has_partitions: false,
             on_durable,
             syncer,
             stop,
@@ -84,6 +90,11 @@ impl CommitLog {
             on_held: Box::new(|_| {}),
             state,
         })
+    }
+
+    /// What is known of partitions before the first commit.
+    pub fn knows(&mut self, partitions: PartitionStates) {
+        self.partitions = partitions;
     }
 
     /// Tells `status` and `on_held` whether it waits for room.
@@ -101,6 +112,7 @@ impl CommitLog {
         (self.file, self.path, self.segment) = (file, path, segment);
         (self.bytes, self.syncer) = (bytes, syncer);
         self.named = Named::of_header(&self.header.header);
+        self.has_partitions = false;
         Ok(segment)
     }
 
@@ -149,6 +161,10 @@ impl CommitLog {
     fn encode(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
         self.frames.clear();
         let (path, frames) = (&self.path, &mut self.frames);
+        if !std::mem::replace(&mut self.has_partitions, true) {
+            recording::encode(&Frame::Partitions(self.partitions.clone()), path, frames)?;
+        }
+        self.partitions.note(closed);
         if let Some(names) =
             self.named.new_names(closed, &self.header.catalog, &self.header.registries)
         {

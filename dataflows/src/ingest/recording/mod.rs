@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::closed_commit::ClosedCommit;
 use super::input::ControlRecord;
+use super::partition_states::PartitionStates;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
 
@@ -37,9 +38,11 @@ pub(super) use write::{Named, encode};
 /// What every recording begins with, and the version that this build writes and reads. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids,
-/// version 7 the currencies of fees.
+/// version 7 the currencies of fees, version 8 the states of partitions.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"07";
+const VERSION: &[u8; 2] = b"08";
+/// Is read like the newest one, which only adds to it.
+const VERSION_BEFORE: &[u8; 2] = b"07";
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;
@@ -100,6 +103,8 @@ pub(super) enum Frame<'a> {
     End,
     /// In the log of a job whose state is kept: the decimals of prices and sizes of instruments, by name.
     Scales(Vec<(String, u8, u8)>),
+    /// At the beginning of a segment of such a log: what was known of partitions before it.
+    Partitions(PartitionStates),
 }
 
 impl<'a> Frame<'a> {

@@ -8,9 +8,10 @@ use market::{Generation, Registries};
 
 use super::{
     FRAME_BYTES_MAX, Frame, HEAD_BYTES, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION,
-    io,
+    VERSION_BEFORE, io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::partition_states::PartitionStates;
 
 /// Reads a recording, commit by commit.
 pub struct Recording {
@@ -30,6 +31,8 @@ pub enum Next {
     Names(NewNames),
     /// The decimals of prices and sizes of instruments, by name.
     Scales(Vec<(String, u8, u8)>),
+    /// What was known of partitions before the next commit.
+    Partitions(PartitionStates),
     /// Nothing; `in_order` unless the recording was cut.
     End {
         /// Whether the run ended in order.
@@ -59,7 +62,7 @@ impl Recording {
         if file.read_exact(&mut start).is_err() || !start.starts_with(MAGIC) {
             return Err(RecordingError::NotARecording { path });
         }
-        if !start.ends_with(VERSION) {
+        if !start.ends_with(VERSION) && !start.ends_with(VERSION_BEFORE) {
             let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
             return Err(RecordingError::OtherVersion { path, found, known });
@@ -108,6 +111,7 @@ impl Recording {
             }
             Some(Frame::Names(names)) => Ok(Next::Names(names)),
             Some(Frame::Scales(scales)) => Ok(Next::Scales(scales)),
+            Some(Frame::Partitions(states)) => Ok(Next::Partitions(states)),
             Some(Frame::End) => {
                 self.ended_in_order = true;
                 Ok(Next::End { in_order: true })

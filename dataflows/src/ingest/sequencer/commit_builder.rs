@@ -158,6 +158,7 @@ impl<'a> CommitBuilder<'a> {
             ControlEvent::Opened { partition } => self.clock.open(source, *partition as usize),
             ControlEvent::Ended { partition } => self.clock.end(source, *partition as usize),
             ControlEvent::Link { .. }
+            | ControlEvent::State { .. }
             | ControlEvent::Paused
             | ControlEvent::Resumed
             | ControlEvent::CaughtUp => true,

@@ -38,7 +38,7 @@ pub fn sequence_recording(
     loop {
         match recording.read()? {
             Next::Names(names) => name(&names, tables, &mut misfits)?,
-            Next::Scales(_) => {} // the configuration is that of the recording
+            Next::Scales(_) | Next::Partitions(_) => {} // the configuration is that of the recording
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
                 if std::mem::take(&mut is_first) && commit > Commit(0) {

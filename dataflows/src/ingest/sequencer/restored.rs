@@ -12,6 +12,7 @@ use crate::failpoints::{RESTORE_LOG, failpoint};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
+use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::{NewNames, Next, Recording};
 use crate::ingest::stop::Stop;
 
@@ -30,11 +31,12 @@ pub struct LogReplay<'a> {
 impl LogReplay<'_> {
     /// Dispatches the commits of all segments. The first is the one that `known` closed, which is what a checkpoint knows;
     /// without, it is commit 0. Gives what the clock goes on with; none if there is no commit, or a stop was asked for.
+    /// `partitions` becomes what is known of partitions then.
     pub fn dispatch(
         &self,
         segments: &[PathBuf],
         known: Option<ClockHistory>,
-        dispatcher: &mut CommitDispatcher,
+        (dispatcher, partitions): (&mut CommitDispatcher, &mut PartitionStates),
         stop: &Stop,
     ) -> Result<Option<ClockHistory>, SequencerError> {
         let mut wanted =
@@ -52,6 +54,7 @@ impl LogReplay<'_> {
                 match segment.read().map_err(CommitLogError::from)? {
                     Next::Names(names) => name(&names, self.tables, &mut misfits)?,
                     Next::Scales(scales) => self.check_scales(scales)?,
+                    Next::Partitions(states) => *partitions = states,
                     Next::Commit(closed) => {
                         if stop.is_set() {
                             return Ok(None);
@@ -66,6 +69,7 @@ impl LogReplay<'_> {
                         for id in &closed.id_texts {
                             let _ = self.tables.catalog.ids.keep(id); // as in a recording
                         }
+                        partitions.note(&closed);
                         failpoint(RESTORE_LOG);
                         dispatcher.dispatch(closed)?;
                         (self.read)((before + segment.extent().0, total));

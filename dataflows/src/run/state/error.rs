@@ -17,7 +17,7 @@ pub enum RestoreError {
     /// No checkpoint is whole, and the log does not begin with the first commit any more.
     #[error(
         "the state in {path} cannot be restored: {problem}, and the commits before are not in the log any more. Bring \
-         the file back from a copy, or begin anew with an empty directory: sources are read again from their start, \
+         the file back from a copy, or begin anew (`run --state-from-sources`): sources are read again from their start, \
          and rows that were posted are gone",
         path = path.display()
     )]
@@ -30,7 +30,7 @@ pub enum RestoreError {
     /// What is computed has changed, and the states are of what was computed.
     #[error(
         "the state in {path} is of another configuration, and the commits that would be computed anew are not in its log \
-         any more ({changes}): change that back, or begin anew with an empty directory, so that sources are read again \
+         any more ({changes}): change that back, or begin anew (`run --state-from-sources`), so that sources are read again \
          from their start; with `state.keep_log = true` from the beginning, any change is possible",
         path = path.display()
     )]
@@ -49,7 +49,7 @@ pub enum RestoreError {
     /// The log ends before the states.
     #[error(
         "the log in {path} ends with commit {found}, and the checkpoint holds states after commit {wanted}: a segment was \
-         replaced or cut; bring it back from a copy, or begin anew with an empty directory",
+         replaced or cut; bring it back from a copy, or begin anew (`run --state-from-sources`)",
         path = path.display()
     )]
     LogTooShort {
