@@ -5,8 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::claims::Claims;
+use super::known_file::KnownFile;
 use super::open_file::{Fault, OpenFile, Step};
-use super::read_on::{self, Folders, FollowState, KnownFile};
+use super::read_on::{self, Folders, FollowState};
 use super::watched_path::{There, WatchedPath};
 use super::{Begin, FollowedPath, Positions};
 use crate::lines::LINE_MAX;

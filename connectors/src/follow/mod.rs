@@ -6,11 +6,12 @@
 //!
 //! Positions are numbers of lines, and go on where they were in each file that is read after another.
 //!
-//! Reading order: `tail_file` (bytes) → `open_file` (rows of one file) → `claims` (which partition reads it) →
+//! Reading order: `tail_file` (bytes) → `known_file` → `open_file` (rows of one file) → `claims` (which partition reads it) →
 //! `watched_path` (which file is at a path) → `read_on` (after a restart) → `follower` (one file after the other).
 
 mod claims;
 mod follower;
+mod known_file;
 mod open_file;
 mod read_on;
 mod tail_file;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::claims::FileId;
-use super::read_on::KnownFile;
+use super::known_file::KnownFile;
 use super::tail_file::{TailFile, TailState};
 use super::{Begin, FollowedPath, LineRows, Positions};
 use crate::lines::{
