@@ -21,16 +21,20 @@ use super::{Asked, Figures, Measurement};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "state",
-    doc: "a live run of a file with `state.dir` beside the same run without, by turns; then how long a start takes that goes \
-          on with all of its trades, and what they take on the disk; only when asked for",
+    doc: "a live run of a file with `state.dir` beside the same run without, by turns; how long a start takes that goes on \
+          with all of its trades, and what they take on the disk; then both at a steady rate, with pauses and the time from \
+          tick to view; only when asked for",
     by_default: false,
     run: measure,
 };
 
 /// The longest that one run may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// How often a checkpoint begins: many times in each run.
-const CHECKPOINT_EVERY: &str = "1s";
+/// How often a checkpoint begins as fast as it goes, many times in each run, and at a steady rate.
+const EVERY: &str = "1s";
+const EVERY_PACED: &str = "10s";
+/// Of a run at a steady rate.
+const PACED_SECS: u64 = 60;
 
 /// What a run came to.
 #[derive(Default)]
@@ -65,7 +69,7 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
         "  without {wall:.2} s ({cpu:.2} s of CPU), with {wall_with:.2} s ({cpu_with:.2} s): {:.2}",
         wall_with / wall
     );
-    say!("  a state was encoded in {longest:.1} ms at most");
+    say!("  workers encoded states for {longest:.1} ms at most in a commit");
     say!(
         "  a start goes on with it in {restart:.2} s; {:.0} bytes a trade in checkpoints, {:.0} in the log",
         per_trade(state_bytes),
@@ -79,6 +83,39 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
             "restart_secs": restart, "checkpoint_bytes": state_bytes, "log_bytes": log_bytes,
         }),
     );
+    paced(folder, asked, figures)
+}
+
+/// Both at a steady rate: pauses, CPU, and the time from tick to view.
+fn paced(folder: &Path, asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
+    let rows = u64::from(asked.rate) * PACED_SECS;
+    let span = Duration::from_secs(PACED_SECS).as_nanos() as i64;
+    write(
+        &Workload { rows, span, seed: asked.seed, ..Workload::default() },
+        &folder.join("ticks.csv"),
+    )?;
+    let paced = Asked { rows, ..asked.clone() };
+    say!("state: {} rows a second for {PACED_SECS} s, a checkpoint each {EVERY_PACED}", asked.rate);
+    let dir = folder.join("paced");
+    let [mut without, mut with] = [None, None];
+    for (state, figures) in [(None, &mut without), (Some(&*dir), &mut with)] {
+        let cpu = of_process();
+        let node = start(folder, (state, true), asked.workers)?;
+        wait_for_rows(&node, &paced)?;
+        let metrics = node.metrics().clone();
+        let ms = |took: Option<Duration>| took.unwrap_or_default().as_secs_f64() * 1e3;
+        *figures = Some(json!({
+            "cpu_secs": (of_process() - cpu).as_secs_f64(),
+            "tick_to_view_p99_ms": ms(metrics.tick_to_view_within(0.99)),
+            "encode_p99_ms": ms(metrics.state_saved_within(0.99)),
+            "encode_max_ms": ms(metrics.state_saved_within(1.0)),
+        }));
+        node.control().stop();
+        node.wait()?;
+    }
+    say!("  without {}", without.unwrap_or_default());
+    say!("  with    {}", with.clone().unwrap_or_default());
+    figures.report("state_paced", json!({ "rate": asked.rate, "with": with }));
     Ok(())
 }
 
@@ -93,13 +130,19 @@ fn write(workload: &Workload, path: &Path) -> anyhow::Result<()> {
     Ok(file.flush()?)
 }
 
-fn start(folder: &Path, state: Option<&Path>, workers: usize) -> anyhow::Result<Node> {
+fn start(
+    folder: &Path,
+    (state, is_paced): (Option<&Path>, bool),
+    workers: usize,
+) -> anyhow::Result<Node> {
+    let every = if is_paced { EVERY_PACED } else { EVERY };
     let state = state.map_or_else(String::new, |dir| {
-        format!("[state]\ndir = {dir:?}\ncheckpoint_every = \"{CHECKPOINT_EVERY}\"\n")
+        format!("[state]\ndir = {dir:?}\ncheckpoint_every = \"{every}\"\n")
     });
+    let play = if is_paced { "play = { speed = 1.0 }\n" } else { "" };
     let text = format!(
         "{}{state}[[source]]\nname = \"bench\"\nkind = \"file\"\npaths = [\"ticks.csv\"]\ninstrument = \"made:{{symbol}}\"\n\
-         units = {{ time = \"ns\" }}\n\
+         {play}units = {{ time = \"ns\" }}\n\
          columns = {{ time = \"ts_ns\", symbol = \"symbol\", id = \"trade_id\", price = \"price\", size = \"size\" }}\n",
         BenchJob::J2.toml(workers)
     );
@@ -122,17 +165,22 @@ fn wait(node: &Node, what: &str, is_so: impl Fn(&Node) -> bool) -> anyhow::Resul
     Ok(())
 }
 
-/// Runs until all rows are in views, and stops in order. Returns the longest time for which a state was encoded, in ms.
-fn run(folder: &Path, state: Option<&Path>, asked: &Asked, into: &mut Runs) -> anyhow::Result<f64> {
-    let (began, cpu) = (Instant::now(), of_process());
-    let node = start(folder, state, asked.workers)?;
-    wait(&node, "all rows", |node| {
+fn wait_for_rows(node: &Node, asked: &Asked) -> anyhow::Result<()> {
+    wait(node, "all rows", |node| {
         let totals = node.metrics().totals();
         totals.accepted + totals.duplicates + totals.conflicts + totals.late >= asked.rows
-    })?;
+    })
+}
+
+/// Runs until all rows are in views, and stops in order. Returns the longest time for which a worker encoded states in a
+/// commit, in ms.
+fn run(folder: &Path, state: Option<&Path>, asked: &Asked, into: &mut Runs) -> anyhow::Result<f64> {
+    let (began, cpu) = (Instant::now(), of_process());
+    let node = start(folder, (state, false), asked.workers)?;
+    wait_for_rows(&node, asked)?;
     into.wall.push(began.elapsed().as_secs_f64());
     into.cpu.push((of_process() - cpu).as_secs_f64());
-    let longest = node.metrics().longest_state_save().as_secs_f64() * 1e3;
+    let longest = node.metrics().state_saved_within(1.0).unwrap_or_default().as_secs_f64() * 1e3;
     node.control().stop();
     node.wait()?;
     Ok(longest)
@@ -141,7 +189,7 @@ fn run(folder: &Path, state: Option<&Path>, asked: &Asked, into: &mut Runs) -> a
 /// Starts again on a state, until answers are worth asking for; in seconds.
 fn restart(folder: &Path, state: &Path, asked: &Asked) -> anyhow::Result<f64> {
     let began = Instant::now();
-    let node = start(folder, Some(state), asked.workers)?;
+    let node = start(folder, (Some(state), false), asked.workers)?;
     wait(&node, "readiness", |node| matches!(node.health().readiness, Readiness::Ready))?;
     let took = began.elapsed().as_secs_f64();
     node.control().stop();

@@ -16,9 +16,9 @@ use super::parts::register;
 pub(super) struct TickToView {
     histogram: Histogram,
     newest: Arc<Mutex<VecDeque<Duration>>>,
-    /// For how long workers encoded states.
+    /// For how long workers encoded states, by commit: all in buckets, the newest exactly.
     saves: Histogram,
-    longest_save: Arc<Mutex<Duration>>,
+    newest_saves: Arc<Mutex<VecDeque<Duration>>>,
 }
 
 /// The number of commits whose exact latency is kept.
@@ -32,7 +32,7 @@ impl Default for TickToView {
             newest: Arc::default(),
             // 0.1 ms to 3 s.
             saves: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
-            longest_save: Arc::default(),
+            newest_saves: Arc::default(),
         }
     }
 }
@@ -45,21 +45,25 @@ impl TickToView {
 
     fn observe(&self, took: Duration) {
         self.histogram.observe(took.as_secs_f64());
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if newest.len() == NEWEST_COMMITS {
-            newest.pop_front();
-        }
-        newest.push_back(took);
+        push(&self.newest, took);
     }
+}
 
-    fn within(&self, fraction: f64) -> Option<Duration> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut newest = Vec::from(newest);
-        newest.sort_unstable();
-        let last = newest.len().checked_sub(1)?;
-        let rank = (newest.len() as f64 * fraction).ceil() as usize;
-        Some(newest[rank.saturating_sub(1).min(last)])
+fn push(newest: &Mutex<VecDeque<Duration>>, took: Duration) {
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    if newest.len() == NEWEST_COMMITS {
+        newest.pop_front();
     }
+    newest.push_back(took);
+}
+
+fn within(newest: &Mutex<VecDeque<Duration>>, fraction: f64) -> Option<Duration> {
+    let newest = newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut newest = Vec::from(newest);
+    newest.sort_unstable();
+    let last = newest.len().checked_sub(1)?;
+    let rank = (newest.len() as f64 * fraction).ceil() as usize;
+    Some(newest[rank.saturating_sub(1).min(last)])
 }
 
 impl Metrics {
@@ -68,22 +72,22 @@ impl Metrics {
         self.0.tick_to_view.observe(took);
     }
 
-    /// Records for how long a worker encoded the state of a shard of an operator.
+    /// Records for how long a worker encoded states in a commit.
     pub fn state_saved(&self, took: Duration) {
         let own = &self.0.tick_to_view;
         own.saves.observe(took.as_secs_f64());
-        let mut longest = own.longest_save.lock().unwrap_or_else(PoisonError::into_inner);
-        *longest = (*longest).max(took);
+        push(&own.newest_saves, took);
     }
 
-    /// The longest time for which a worker encoded a state.
-    pub fn longest_state_save(&self) -> Duration {
-        *self.0.tick_to_view.longest_save.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The quantile of for how long workers encoded states in a commit, of the newest ones ([`NEWEST_COMMITS`] at most);
+    /// none before the first.
+    pub fn state_saved_within(&self, fraction: f64) -> Option<Duration> {
+        within(&self.0.tick_to_view.newest_saves, fraction)
     }
 
     /// The quantile of the newest commits ([`NEWEST_COMMITS`] at most); none before the first.
     pub fn tick_to_view_within(&self, fraction: f64) -> Option<Duration> {
-        self.0.tick_to_view.within(fraction)
+        within(&self.0.tick_to_view.newest, fraction)
     }
 }
 

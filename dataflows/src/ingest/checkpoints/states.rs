@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use market::{Commit, Shard};
 use operators::{SavedState, StateReadError, StateStore};
@@ -24,6 +25,7 @@ pub struct CheckpointStates {
     rebuilt: Vec<&'static str>,
     to_writer: SyncSender<Message>,
     metrics: Metrics,
+    pauses: Pauses,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -69,7 +71,8 @@ impl CheckpointStates {
             shard_bytes: Mutex::new(shard_bytes),
         });
         let rebuilt = rebuilt.to_vec();
-        CheckpointStates { restored, pieces, rebuilt, to_writer, metrics, counts }
+        let pauses = Pauses::default();
+        CheckpointStates { restored, pieces, rebuilt, to_writer, metrics, pauses, counts }
     }
 
     fn first_operator(&self) -> &str {
@@ -80,6 +83,26 @@ impl CheckpointStates {
     /// The bytes that wait to be written, for a memory budget.
     pub fn waiting_bytes(&self) -> usize {
         self.counts.waiting_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// For how long each worker has encoded states of the commit at hand. All operators of a worker save their shards of a
+/// commit one after the other.
+#[derive(Default)]
+struct Pauses(Mutex<HashMap<ThreadId, (Commit, Duration)>>);
+
+impl Pauses {
+    /// A worker has encoded a state; gives for how long it did in an earlier commit, once.
+    fn note(&self, commit: Commit, took: Duration) -> Option<Duration> {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, sum) = pauses.entry(thread::current().id()).or_insert((commit, Duration::ZERO));
+        if *of == commit {
+            *sum += took;
+            return None;
+        }
+        let before = *sum;
+        (*of, *sum) = (commit, took);
+        Some(before)
     }
 }
 
@@ -112,7 +135,9 @@ impl StateStore for CheckpointStates {
     ) {
         let began = Instant::now();
         let bytes = encode();
-        self.metrics.state_saved(began.elapsed());
+        if let Some(pause) = self.pauses.note(commit, began.elapsed()) {
+            self.metrics.state_saved(pause);
+        }
         let counts = &self.counts;
         counts.waiting_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
         let message = Message::State { operator, shard: shard.0, after: commit, bytes };
