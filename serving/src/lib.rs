@@ -7,7 +7,7 @@
 //! continuously) → `page` (the embedded client) → `problem` (errors).
 //!
 //! **Every answer about a view is stamped** with its frontier: `frontier` in JSON, `X-Commit` and `X-Frontier` as
-//! headers, and an `ETag` of view, run and commit. **Every error** is an `application/problem+json` (RFC 9457) that
+//! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that
 //! names the error and the possible values.
 
 mod answers;
@@ -15,6 +15,7 @@ mod bars;
 mod body;
 mod column_text;
 mod consistent_reads;
+mod content_coding;
 mod fill;
 mod filter;
 mod format;

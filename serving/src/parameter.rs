@@ -71,6 +71,8 @@ pub enum ParameterType {
     VisibleAscii(usize),
     /// Media types, of which the server chooses one.
     MediaTypes(&'static [&'static str]),
+    /// Ways to compress, of which the server chooses one, or none.
+    ContentCodings(&'static [&'static str]),
     /// Tags of answers, as `ETag` names them.
     EntityTags,
     /// Rows, in one of the formats that `Content-Type` names.
@@ -180,6 +182,7 @@ impl ParameterType {
             ParameterType::Text => "text",
             ParameterType::VisibleAscii(_) => "visible-ascii",
             ParameterType::MediaTypes(_) => "media-types",
+            ParameterType::ContentCodings(_) => "content-codings",
             ParameterType::EntityTags => "entity-tags",
             ParameterType::Rows => "rows",
         }

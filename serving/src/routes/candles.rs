@@ -77,9 +77,7 @@ async fn answer(
     request: &RequestParts,
 ) -> Result<Response, Problem> {
     let (candles, form) = read(context, symbol, request)?;
-    if let Some(unchanged) = form.unchanged(context, candles.view, request, candles.as_of).await? {
-        return Ok(unchanged);
-    }
+    form.reached(context, candles.as_of).await?;
     let bars = candles.read(context).await?;
     let mut head = vec![
         ("symbol", candles.instrument.name.to_string()),

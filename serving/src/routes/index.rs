@@ -134,7 +134,9 @@ impl ParameterJson {
             ParameterType::Word { words, default: without } => {
                 (values, default) = (words, without.map(Value::from));
             }
-            ParameterType::MediaTypes(media) => values = media,
+            ParameterType::MediaTypes(words) | ParameterType::ContentCodings(words) => {
+                values = words;
+            }
             ParameterType::VisibleAscii(bytes) => (least, most) = (Some(1), Some(bytes)),
             _ => {}
         }

@@ -86,9 +86,7 @@ async fn answer(
     request: &RequestParts,
 ) -> Result<Response, Problem> {
     let (indicators, form) = read(context, symbol, request)?;
-    if let Some(unchanged) = form.unchanged(context, indicators.view, request, None).await? {
-        return Ok(unchanged);
-    }
+    form.reached(context, None).await?;
     let Page { frontier, rows, more } = indicators.read(context).await?;
     let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {

@@ -63,9 +63,7 @@ async fn rows(
     request: &RequestParts,
 ) -> Result<Response, Problem> {
     let (scan, form) = read(context, view, request)?;
-    if let Some(unchanged) = form.unchanged(context, view, request, scan.as_of).await? {
-        return Ok(unchanged);
-    }
+    form.reached(context, scan.as_of).await?;
     // Without `from` the limit keeps the latest rows; the answer begins with the earliest all the same.
     let reverse = scan.latest_first;
     let Page { frontier, mut rows, more } = context.reader.scan(scan).await?;

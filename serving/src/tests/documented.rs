@@ -104,7 +104,7 @@ fn values(parameter: &RouteParameter) -> String {
         ParameterType::ColumnText => "a value of the column".to_owned(),
         ParameterType::Text => "text".to_owned(),
         ParameterType::VisibleAscii(most) => format!("1 to {most} visible ASCII characters"),
-        ParameterType::MediaTypes(types) => quoted(types),
+        ParameterType::MediaTypes(words) | ParameterType::ContentCodings(words) => quoted(words),
         ParameterType::EntityTags => "an `ETag`".to_owned(),
         ParameterType::Rows => "rows".to_owned(),
     };

@@ -71,15 +71,13 @@ async fn the_whole_answer() {
             "more": false,
         })
     );
-    for (name, want) in [
-        ("content-type", "application/json"),
-        ("x-commit", "17"),
-        ("x-more", "false"),
-        ("etag", "\"indicators@beef-17\""),
-    ] {
+    for (name, want) in
+        [("content-type", "application/json"), ("x-commit", "17"), ("x-more", "false")]
+    {
         assert_eq!(answer.header(name), want, "{name}");
     }
-    let same = server.ask_with("GET", BTC, &[("if-none-match", "\"indicators@beef-17\"")]).await;
+    let etag = server.ask(BTC).await.header("etag").to_owned();
+    let same = server.ask_with("GET", BTC, &[("if-none-match", &*etag)]).await;
     assert_eq!((same.status(), same.text()), (304, ""));
 }
 
@@ -140,7 +138,7 @@ async fn forms() {
         "instrument,timeframe,open_time,indicator,output,value,state\r\n\
          binance:BTCUSDT,1m,2024-08-09T12:05:00Z,sma20,sma,7.25,closed\r\n"
     );
-    assert_eq!(csv.header("etag"), "\"indicators@beef-17.csv\"");
+    assert!(csv.header("etag").ends_with(".csv\""), "{}", csv.header("etag"));
     let lines = server.ask(&format!("{BTC}?name=bb&format=ndjson&limit=2")).await;
     assert_eq!(lines.text().lines().count(), 2);
     assert!(lines.text().starts_with("{\"instrument\":\"binance:BTCUSDT\",\"timeframe\":\"1m\","));

@@ -354,6 +354,10 @@ impl Answer {
         self.0.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    fn bytes(&self) -> &[u8] {
+        self.0.body()
+    }
+
     fn text(&self) -> &str {
         std::str::from_utf8(self.0.body()).unwrap()
     }
