@@ -10,10 +10,13 @@
 //! share threads by class and not by client, since one client with a hundred connections looks like a hundred clients.
 //!
 //! A full queue rejects reads, a read that has waited too long is rejected, and a read whose client is gone does not
-//! run. This module does not know what is read.
+//! run. Where the queue for long reads is full, a read whose kind was long a moment ago is rejected before it is tried:
+//! a thousand clients that come again each second would keep the thread for short reads busy with reads that nobody
+//! can run. This module does not know what is read; the caller says which reads are of one kind.
 
 mod allowance;
 mod job;
+mod long_kinds;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -28,8 +31,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::priority::{NICE_LONG_READS, NICE_SERVING, lower_priority};
 use crate::reader::ReadError;
 use job::{Job, Read};
+use long_kinds::LongKinds;
 use queue::Queue;
 
 pub use allowance::{Allowance, Exceeded};
@@ -37,9 +42,6 @@ pub use queue::Class;
 
 /// A read that visits more rows is a long read.
 pub const SHORT_ROWS: usize = 10_000;
-/// The niceness of threads for long reads, relative to the process.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// Bounds on the use by readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,7 @@ struct Shared {
 struct State {
     short: Queue<Box<dyn Job>>,
     long: Queue<Box<dyn Job>>,
+    long_kinds: LongKinds,
     closed: bool,
 }
 
@@ -108,6 +111,7 @@ impl ReaderPool {
         let state = State {
             short: Queue::new(bounds.waiting.max(1)),
             long: Queue::new(bounds.waiting.max(1)),
+            long_kinds: LongKinds::default(),
             closed: false,
         };
         let (short, long) = (Condvar::new(), Condvar::new());
@@ -129,7 +133,17 @@ impl ReaderPool {
         class: Class,
         read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.submit(class, true, read).await
+        self.submit(class, None, true, read).await
+    }
+
+    /// The same for a read of a kind: reads of one kind visit about as many rows.
+    pub async fn read_of_kind<T: Send + 'static>(
+        &self,
+        class: Class,
+        kind: u64,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.submit(class, Some(kind), true, read).await
     }
 
     /// Runs long work that is not a read.
@@ -143,19 +157,20 @@ impl ReaderPool {
             Some(work) => Ok(work()),
             None => Err(ReadStop::Failed(ReadError::Closed)), // it is called once only
         };
-        self.submit(class, false, read).await
+        self.submit(class, None, false, read).await
     }
 
     async fn submit<T: Send + 'static>(
         &self,
         class: Class,
+        kind: Option<u64>,
         short: bool,
         read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         let Owner(shared) = &*self.0;
         let (reply, mut answer) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.push(class, short, Box::new(Read::new(read, reply, &begun)));
+        shared.push(class, short, Box::new(Read::new(kind, read, reply, &begun)));
         if matches!(class, Class::Point | Class::Scan) {
             match timeout(shared.bounds.wait, &mut answer).await {
                 Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
@@ -182,8 +197,11 @@ impl Drop for Owner {
 impl Shared {
     fn push(&self, class: Class, short: bool, job: Box<dyn Job>) {
         let mut state = self.lock();
-        let queue = if short { &mut state.short } else { &mut state.long };
-        let refused = queue.push(class, job, |job| job.is_abandoned());
+        let refused = match short {
+            true if state.is_in_vain(class, &*job) => Err(job),
+            true => state.short.push(class, job, |job| job.is_abandoned()),
+            false => state.long.push(class, job, |job| job.is_abandoned()),
+        };
         drop(state);
         match refused {
             Ok(()) if short => self.short.notify_one(),
@@ -197,10 +215,16 @@ impl Shared {
 
     /// Runs short reads, and queues those that exceed their allowance as long ones.
     fn run_short(&self) {
+        lower_priority(NICE_SERVING);
         while let Some((class, mut job)) = self.next(true) {
             let begun = Instant::now();
             let done = run(&mut *job, true);
-            self.lock().short.charge(class, begun.elapsed());
+            let mut state = self.lock();
+            state.short.charge(class, begun.elapsed());
+            if let Some(kind) = job.kind() {
+                state.long_kinds.note(kind, !done, Instant::now());
+            }
+            drop(state);
             if !done {
                 self.push(class, false, job);
             }
@@ -208,7 +232,7 @@ impl Shared {
     }
 
     fn run_long(&self) {
-        lower_priority();
+        lower_priority(NICE_LONG_READS);
         while let Some((class, mut job)) = self.next(false) {
             let begun = Instant::now();
             run(&mut *job, false);
@@ -240,16 +264,15 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Whether a job would most likely turn out to be long, with no room to wait as a long one.
+    fn is_in_vain(&mut self, class: Class, job: &dyn Job) -> bool {
+        let is_long = job.kind().is_some_and(|kind| self.long_kinds.has(kind, Instant::now()));
+        is_long && !self.long.has_room(class, |job| job.is_abandoned())
+    }
+}
+
 /// Runs a job. If it panics, its client gets an error; the panic itself is a line of the log, with this thread's name.
 fn run(job: &mut dyn Job, short: bool) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or(true)
-}
-
-/// Lowers the priority of the calling thread. On Linux `nice` acts on one thread; elsewhere it acts on the process,
-/// so nothing is done there.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "a reader thread keeps the priority of the process");
-    }
 }

@@ -59,18 +59,24 @@ impl<J> Queue<J> {
         job: J,
         is_abandoned: impl Fn(&J) -> bool,
     ) -> Result<(), J> {
-        let lane = &mut self.lanes[class as usize];
-        if lane.jobs.len() >= self.bound {
-            lane.jobs.retain(|job| !is_abandoned(job));
-        }
-        if lane.jobs.len() >= self.bound {
+        if !self.has_room(class, is_abandoned) {
             return Err(job);
         }
+        let lane = &mut self.lanes[class as usize];
         if lane.jobs.is_empty() {
             lane.used = lane.used.max(self.now); // an idle class does not accumulate credit
         }
         lane.jobs.push_back(job);
         Ok(())
+    }
+
+    /// Whether one more job of this class can wait, if need be after abandoned jobs were removed.
+    pub(super) fn has_room(&mut self, class: Class, is_abandoned: impl Fn(&J) -> bool) -> bool {
+        let lane = &mut self.lanes[class as usize];
+        if lane.jobs.len() >= self.bound {
+            lane.jobs.retain(|job| !is_abandoned(job));
+        }
+        lane.jobs.len() < self.bound
     }
 
     /// The oldest job of the class that has used the least time; answers come first.
