@@ -22,7 +22,7 @@ use rows::{
 };
 
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
-/// one with the same rows: a thread of low priority must not hold the lock that workers wait for.
+/// one with the same rows. To take them is to take some fifty references under the lock that workers append with.
 type TakenLog = Option<Arc<dyn LogAt>>;
 
 const NANOS_PER_HOUR: i64 = 3_600 * 1_000_000_000;

@@ -1,4 +1,4 @@
-//! Which kinds of reads were long a moment ago. Where no long read can wait, one of these is refused before it is tried.
+//! Which kinds of reads were long a moment ago: the next of these is not tried as a short one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,18 +1,18 @@
 //! The threads that read views for clients: few, of low priority, behind a fair queue.
 //!
-//! A read first runs on the thread for short reads, where it may visit [`SHORT_ROWS`] rows. A read that exceeds this is
-//! stopped and queued for the threads for long reads, which run it to its end. In both queues reads wait by [`Class`];
-//! the class that has used the least time is next (`queue`). A point read therefore waits for a few short reads at
-//! most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
+//! Most reads first run on the thread for short reads, where they may visit [`SHORT_ROWS`] rows. A read that exceeds
+//! this is stopped and queued for the threads for long reads, which run it to its end. In both queues reads wait by
+//! [`Class`]; the class that has used the least time is next (`queue`). A point read therefore waits for a few short
+//! reads at most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
 //! time that the job leaves.
 //!
 //! A long read begins anew: so a waiting read keeps no state, and a stopped one loses a few milliseconds of work. Reads
 //! share threads by class and not by client, since one client with a hundred connections looks like a hundred clients.
 //!
 //! A full queue rejects reads, a read that has waited too long is rejected, and a read whose client is gone does not
-//! run. Where the queue for long reads is full, a read whose kind was long a moment ago is rejected before it is tried:
-//! a thousand clients that come again each second would keep the thread for short reads busy with reads that nobody
-//! can run. This module does not know what is read; the caller says which reads are of one kind.
+//! run. A read whose kind was long a moment ago is not tried first, so that it is rejected at once where no long read
+//! can wait: a thousand clients that come again each second would keep the thread for short reads busy with what is
+//! stopped anyway. This module does not know what is read; the caller says which reads are of one kind.
 
 mod allowance;
 mod job;
@@ -52,6 +52,20 @@ pub struct Bounds {
     pub waiting: usize,
     /// A point read or scan that has not begun after this time is rejected.
     pub wait: Duration,
+}
+
+impl Bounds {
+    /// The same on a machine of so many cores: long reads leave one of them to the job, if there are two.
+    ///
+    /// ```
+    /// use rows::readers::Bounds;
+    /// let threads = |cores| Bounds { threads: 3, ..Bounds::default() }.on_cores(cores).threads;
+    /// assert_eq!([1, 2, 4, 64].map(threads), [1, 1, 3, 3]);
+    /// ```
+    #[must_use]
+    pub fn on_cores(self, cores: usize) -> Bounds {
+        Bounds { threads: self.threads.min(cores.saturating_sub(1)).max(1), ..self }
+    }
 }
 
 impl Default for Bounds {
@@ -197,11 +211,9 @@ impl Drop for Owner {
 impl Shared {
     fn push(&self, class: Class, short: bool, job: Box<dyn Job>) {
         let mut state = self.lock();
-        let refused = match short {
-            true if state.is_in_vain(class, &*job) => Err(job),
-            true => state.short.push(class, job, |job| job.is_abandoned()),
-            false => state.long.push(class, job, |job| job.is_abandoned()),
-        };
+        let short = short && !state.is_known_as_long(&*job);
+        let queue = if short { &mut state.short } else { &mut state.long };
+        let refused = queue.push(class, job, |job| job.is_abandoned());
         drop(state);
         match refused {
             Ok(()) if short => self.short.notify_one(),
@@ -265,10 +277,9 @@ impl Shared {
 }
 
 impl State {
-    /// Whether a job would most likely turn out to be long, with no room to wait as a long one.
-    fn is_in_vain(&mut self, class: Class, job: &dyn Job) -> bool {
-        let is_long = job.kind().is_some_and(|kind| self.long_kinds.has(kind, Instant::now()));
-        is_long && !self.long.has_room(class, |job| job.is_abandoned())
+    /// Whether a job of its kind was long a moment ago.
+    fn is_known_as_long(&self, job: &dyn Job) -> bool {
+        job.kind().is_some_and(|kind| self.long_kinds.has(kind, Instant::now()))
     }
 }
 

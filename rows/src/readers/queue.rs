@@ -59,24 +59,18 @@ impl<J> Queue<J> {
         job: J,
         is_abandoned: impl Fn(&J) -> bool,
     ) -> Result<(), J> {
-        if !self.has_room(class, is_abandoned) {
+        let lane = &mut self.lanes[class as usize];
+        if lane.jobs.len() >= self.bound {
+            lane.jobs.retain(|job| !is_abandoned(job));
+        }
+        if lane.jobs.len() >= self.bound {
             return Err(job);
         }
-        let lane = &mut self.lanes[class as usize];
         if lane.jobs.is_empty() {
             lane.used = lane.used.max(self.now); // an idle class does not accumulate credit
         }
         lane.jobs.push_back(job);
         Ok(())
-    }
-
-    /// Whether one more job of this class can wait, if need be after abandoned jobs were removed.
-    pub(super) fn has_room(&mut self, class: Class, is_abandoned: impl Fn(&J) -> bool) -> bool {
-        let lane = &mut self.lanes[class as usize];
-        if lane.jobs.len() >= self.bound {
-            lane.jobs.retain(|job| !is_abandoned(job));
-        }
-        lane.jobs.len() < self.bound
     }
 
     /// The oldest job of the class that has used the least time; answers come first.
@@ -92,6 +86,12 @@ impl<J> Queue<J> {
             self.now = self.now.max(lane.used);
         }
         lane.jobs.pop_front().map(|job| (next, job))
+    }
+
+    /// How many jobs of a class wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, class: Class) -> usize {
+        self.lanes[class as usize].jobs.len()
     }
 
     /// Adds the time that a job of this class took.
