@@ -11,6 +11,7 @@ mod cell;
 mod column;
 mod const_text;
 mod labels;
+pub mod priority;
 mod reader;
 pub mod readers;
 mod row;

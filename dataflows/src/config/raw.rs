@@ -165,7 +165,8 @@ pub struct RawLimits {
     pub history_bytes: usize,
     /// How many HTTP connections there may be at once; more wait.
     pub connections: usize,
-    /// Threads of low priority for long reads of clients.
+    /// Threads of low priority for long reads of clients. A core is left to the job: on a machine of so many cores or
+    /// fewer there is one thread less than cores, but at least one.
     pub reader_threads: usize,
     /// Reads of a kind that may wait for such a thread; more are refused.
     pub reads_waiting: usize,

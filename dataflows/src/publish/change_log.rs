@@ -1,13 +1,12 @@
 //! The change log: the latest changes of one view, by commit. Rings, tables, logs and the trade log are change logs of
 //! different entries.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use market::Commit;
-use operators::heap;
 use tokio::sync::watch;
+
+use super::commit_blocks::{BLOCK_COMMITS, CommitBlocks, Commits};
 
 /// An entry of a change log.
 pub trait Retained: Clone {
@@ -18,12 +17,6 @@ pub trait Retained: Clone {
     fn rows(&self) -> u64 {
         1
     }
-}
-
-/// What a change log adds to the bytes of an entry: its place in the list of its commit, and that list. A commit has
-/// mostly one entry per worker.
-pub(super) const fn bytes_beside<T>() -> usize {
-    heap::btree_entry::<Commit, Arc<Vec<T>>>() + heap::shared::<Vec<T>>() + heap::vec::<T>(1)
 }
 
 /// The commits that a change log keeps although it exceeds its bound.
@@ -37,14 +30,11 @@ pub enum Exempt {
     IncompleteCommits,
 }
 
-/// Entries grouped by commit, ascending. Shared, so that readers make rows of them without the lock of the log.
-pub type Commits<T> = Vec<(Commit, Arc<Vec<T>>)>;
-
 /// The latest changes of one view, by commit.
 ///
 /// Workers append, in any order of the commits that are not complete; subscribers are notified once these are. The
-/// lock is held to append an entry, or to share the entries of some commits. So workers do not wait for readers that
-/// make rows. Entries that a reader holds never change: an append to their commit copies the list of its entries.
+/// lock is held to append an entry, or to share some blocks of commits. So workers do not wait for readers that make
+/// rows. What a reader holds never changes: an append copies the block of its commit, and the list of its entries.
 ///
 /// # Bounds
 ///
@@ -60,7 +50,7 @@ pub struct ChangeLog<T> {
 }
 
 struct Inner<T> {
-    commits: BTreeMap<Commit, Arc<Vec<T>>>,
+    commits: CommitBlocks<T>,
     bytes: usize,
     appended: u64,
     dropped: u64,
@@ -75,8 +65,12 @@ struct Inner<T> {
 impl<T: Retained> ChangeLog<T> {
     /// An empty log of at most `bytes_max` bytes, and what `exempt` adds.
     pub fn new(bytes_max: usize, exempt: Exempt) -> ChangeLog<T> {
+        ChangeLog::in_blocks(bytes_max, exempt, BLOCK_COMMITS)
+    }
+
+    fn in_blocks(bytes_max: usize, exempt: Exempt, block_commits: usize) -> ChangeLog<T> {
         let inner = Inner {
-            commits: BTreeMap::new(),
+            commits: CommitBlocks::new(block_commits),
             bytes: 0,
             appended: 0,
             dropped: 0,
@@ -97,10 +91,7 @@ impl<T: Retained> ChangeLog<T> {
             return;
         }
         inner.bytes += entry.bytes();
-        // With room for one, which most commits have; copies only if a reader holds the list.
-        let entries =
-            inner.commits.entry(commit).or_insert_with(|| Arc::new(Vec::with_capacity(1)));
-        Arc::make_mut(entries).push(entry);
+        inner.commits.append(commit, entry);
         inner.drop_oldest(self.bytes_max, self.exempt);
     }
 
@@ -158,7 +149,7 @@ impl<T: Retained> ChangeLog<T> {
             .and_then(|first| first.0.checked_sub(1).map(Commit));
         for (commit, entries) in commits {
             inner.bytes += entries.iter().map(T::bytes).sum::<usize>();
-            inner.commits.insert(commit, Arc::new(entries));
+            inner.commits.insert(commit, entries);
         }
         inner.drop_oldest(self.bytes_max, self.exempt);
     }
@@ -192,7 +183,7 @@ impl<T: Retained> Inner<T> {
     fn drop_oldest(&mut self, bytes_max: usize, exempt: Exempt) {
         while self.bytes > bytes_max
             && let Some(oldest) = self.oldest(exempt)
-            && let Some(entries) = self.commits.remove(&oldest)
+            && let Some(entries) = self.commits.pop_oldest()
         {
             self.bytes -= entries.iter().map(T::bytes).sum::<usize>();
             self.dropped += entries.iter().map(T::rows).sum::<u64>();
@@ -202,27 +193,24 @@ impl<T: Retained> Inner<T> {
 
     /// The oldest commit, if it may be dropped.
     fn oldest(&self, exempt: Exempt) -> Option<Commit> {
-        let (oldest, _) = self.commits.first_key_value()?;
+        let oldest = self.commits.oldest()?;
         let is_exempt = match exempt {
             Exempt::Nothing => false,
-            Exempt::NewestCommit => self.commits.len() == 1,
+            Exempt::NewestCommit => self.commits.is_of_one(),
             Exempt::IncompleteCommits => oldest.0 >= self.complete_before,
         };
-        (!is_exempt).then_some(*oldest)
+        (!is_exempt).then_some(oldest)
     }
 
     fn range(&self, after: Option<Commit>, through: Commit) -> Commits<T> {
-        if after >= Some(through) {
-            return Vec::new();
-        }
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let retained = self.commits.range((from, Bound::Included(through)));
-        retained.map(|(commit, entries)| (*commit, Arc::clone(entries))).collect()
+        self.commits.range(after, through)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -309,7 +297,7 @@ mod tests {
 
     fn flat(commits: &Commits<Entry>) -> Entries {
         let each =
-            commits.iter().flat_map(|(at, own)| own.iter().map(|entry| (*at, entry.clone())));
+            commits.iter().flat_map(|(at, own)| own.iter().map(move |entry| (at, entry.clone())));
         each.collect()
     }
 
@@ -364,8 +352,9 @@ mod tests {
             exempt in prop::sample::select(vec![
                 Exempt::Nothing, Exempt::NewestCommit, Exempt::IncompleteCommits,
             ]),
+            block_commits in 1..4_usize,
         ) {
-            let log = ChangeLog::new(bytes_max, exempt);
+            let log = ChangeLog::in_blocks(bytes_max, exempt, block_commits);
             let (all, unannounced, dropped_through) = (Vec::new(), Vec::new(), None);
             let mut twin =
                 Twin { all, bytes_max, exempt, dropped_through, complete_before: 0, unannounced, moved: 0 };
@@ -425,7 +414,8 @@ mod tests {
         let before = log.through(Commit(1));
         append(1);
         let after = log.through(Commit(1));
-        let same = |at: usize| Arc::ptr_eq(&before[at].1, &after[at].1);
-        assert_eq!((same(0), same(1)), (true, false));
+        let both = before.iter().zip(after.iter());
+        let same: Vec<bool> = both.map(|((_, one), (_, other))| Arc::ptr_eq(one, other)).collect();
+        assert_eq!(same, [true, false]);
     }
 }

@@ -1,8 +1,11 @@
 //! Reads of logs: rows of the entries of change logs. They hold no lock.
 
+use std::sync::Arc;
+
 use market::Commit;
 
-use super::change_log::{Commits, Retained};
+use super::change_log::Retained;
+use super::commit_blocks::Commits;
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Labels, RowFilter, View};
 
@@ -63,19 +66,20 @@ impl LogQuery<'_> {
         allowance: &mut Allowance<'_>,
         mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
     ) -> Result<(), ScanEnd<E>> {
-        for at in 0..commits.len() {
-            let (commit, entries) =
-                &commits[if latest_first { commits.len() - 1 - at } else { at }];
+        let mut of_one = |(commit, entries): (Commit, &Arc<Vec<T>>)| {
             allowance.take(count(entries))?;
-            let mut rows = self.rows(*commit, entries, 0).map(|(_, cells)| cells);
+            let mut rows = self.rows(commit, entries, 0).map(|(_, cells)| cells);
             let end = if latest_first {
                 rows.rev().try_for_each(&mut each)
             } else {
                 rows.try_for_each(&mut each)
             };
-            end.map_err(ScanEnd::Stopped)?;
+            end.map_err(ScanEnd::Stopped)
+        };
+        match latest_first {
+            true => commits.iter().rev().try_for_each(&mut of_one),
+            false => commits.iter().try_for_each(&mut of_one),
         }
-        Ok(())
     }
 
     /// The first `limit` rows of [`LogQuery::each`], and whether the limit left any out.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use market::Commit;
 use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Commits, Exempt, Retained, bytes_beside};
+use super::change_log::{ChangeLog, Exempt, Retained};
+use super::commit_blocks::{Commits, bytes_beside};
 use super::log_rows::{LogEntry, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
 use crate::views::kinds::LogView;
@@ -152,7 +153,8 @@ impl<L: LogView> LogEntry for LogItem<L> {
 
 impl<L: LogView> RetainedLog for LogOf<L> {
     fn at(&self, frontier: Frontier) -> Arc<dyn LogAt> {
-        let commits = frontier.commit.map(|through| self.0.through(through)).unwrap_or_default();
+        let commits = frontier.commit.map(|through| self.0.through(through));
+        let commits = commits.unwrap_or_else(Commits::none);
         Arc::new(CommitsAt::<L> { frontier, commits })
     }
 
@@ -211,7 +213,7 @@ impl<L: LogView> RetainedLog for LogOf<L> {
         let commits: Vec<(Commit, Vec<&L::Entry>)> = commits
             .iter()
             .filter(|(commit, _)| Some(*commit) > after)
-            .map(|(commit, items)| (*commit, items.iter().map(|item| &item.0).collect()))
+            .map(|(commit, items)| (commit, items.iter().map(|item| &item.0).collect()))
             .collect();
         (!commits.is_empty()).then(|| postcard::to_stdvec(&commits)).transpose()
     }

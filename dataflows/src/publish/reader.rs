@@ -1,9 +1,10 @@
 //! Reads views from the board: on the calling thread, or on reader threads.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use market::{Commit, InstrumentId, PortfolioId, Shard};
+use market::{Commit, EventTime, InstrumentId, PortfolioId, Shard};
 use tokio::sync::watch;
 
 use super::batches::unpack;
@@ -21,8 +22,10 @@ use rows::{
 };
 
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
-/// one with the same rows: a thread of low priority must not hold the lock that workers wait for.
+/// one with the same rows. To take them is to take some fifty references under the lock that workers append with.
 type TakenLog = Option<Arc<dyn LogAt>>;
+
+const NANOS_PER_HOUR: i64 = 3_600 * 1_000_000_000;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -247,6 +250,19 @@ fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
     })
 }
 
+/// Scans of one kind visit about as many rows: they differ in the texts that they look for, and by less than an hour in
+/// from when to when they look.
+fn kind(scan: &Scan) -> u64 {
+    let Scan { view, filter, latest_first, limit, as_of } = scan;
+    let RowFilter { instruments, portfolios, timeframes, from, to, texts } = filter;
+    let mut hasher = DefaultHasher::new();
+    (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
+    let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
+    (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
+    texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
+    hasher.finish()
+}
+
 impl BoardReader {
     fn class(&self, scan: &Scan) -> Class {
         class(scan, self.board.keyed(scan.view.name).map(|keyed| keyed.reads.sharded_by))
@@ -256,13 +272,20 @@ impl BoardReader {
     fn reading<T: Send + 'static>(
         &self,
         class: Class,
+        kind: Option<u64>,
         mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> ReadFuture<'static, T> {
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {
             return Box::pin(async move { unlimited(read(&reader, &mut Allowance::unlimited())) });
         };
-        Box::pin(async move { pool.read(class, move |allowance| read(&reader, allowance)).await })
+        let read = move |allowance: &mut Allowance<'_>| read(&reader, allowance);
+        Box::pin(async move {
+            match kind {
+                Some(kind) => pool.read_of_kind(class, kind, read).await,
+                None => pool.read(class, read).await,
+            }
+        })
     }
 }
 
@@ -273,13 +296,13 @@ impl ViewReader for BoardReader {
 
     fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
         let mut taken = None;
-        self.reading(self.class(&scan), move |reader, allowance| {
+        self.reading(self.class(&scan), Some(kind(&scan)), move |reader, allowance| {
             reader.read_within(&scan, &mut taken, allowance)
         })
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
-        self.reading(self.class(&scan), move |reader, allowance| {
+        self.reading(self.class(&scan), Some(kind(&scan)), move |reader, allowance| {
             reader.candles_within(&scan, allowance)
         })
     }
@@ -291,7 +314,7 @@ impl ViewReader for BoardReader {
         log_rows: usize,
     ) -> ReadFuture<'_, Arc<dyn Snapshot>> {
         let mut taken = None;
-        self.reading(Class::Snapshot, move |reader, allowance| {
+        self.reading(Class::Snapshot, None, move |reader, allowance| {
             reader.snapshot_within(view, Arc::clone(&filter), log_rows, (&mut taken, allowance))
         })
     }
@@ -303,7 +326,7 @@ impl ViewReader for BoardReader {
         after: Option<Commit>,
         through: Frontier,
     ) -> ReadFuture<'_, Changes> {
-        self.reading(Class::Changes, move |reader, allowance| {
+        self.reading(Class::Changes, None, move |reader, allowance| {
             reader.read_changes((view, &filter), after, through, allowance)
         })
     }

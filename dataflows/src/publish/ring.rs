@@ -7,7 +7,8 @@ use market::Commit;
 use operators::heap;
 
 use super::batches::BatchList;
-use super::change_log::{ChangeLog, Retained, bytes_beside};
+use super::change_log::{ChangeLog, Retained};
+use super::commit_blocks::bytes_beside;
 
 /// The latest changes of one keyed view over all workers. A batch counts for its last commit.
 pub type Ring = ChangeLog<RetainedBatch>;

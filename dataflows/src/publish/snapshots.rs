@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::change_log::Commits;
+use market::Commit;
+
+use super::commit_blocks::Commits;
 use super::log_rows::{LogEntry, LogQuery, count};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
+
+/// The first row.
+const BEGINNING: RowPosition = RowPosition { commit: Commit(0), row: 0 };
 
 /// A snapshot of a log, from a position on.
 pub(super) struct LogSnapshot<T> {
@@ -25,7 +30,7 @@ pub(super) struct LogSource<T> {
 /// A commit, and the number of a row in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RowPosition {
-    commit: usize,
+    commit: Commit,
     row: usize,
 }
 
@@ -36,9 +41,9 @@ impl<T: LogEntry> LogSnapshot<T> {
         rows: usize,
         allowance: &mut Allowance<'_>,
     ) -> Result<LogSnapshot<T>, Exceeded> {
-        let RowPosition { commit, row } = source.latest(rows, allowance)?;
-        source.commits.drain(..commit); // earlier commits need not be held
-        Ok(LogSnapshot { source: Arc::new(source), position: RowPosition { commit: 0, row } })
+        let position = source.latest(rows, allowance)?;
+        source.commits.drop_before(position.commit); // they need not be held
+        Ok(LogSnapshot { source: Arc::new(source), position })
     }
 }
 
@@ -50,22 +55,22 @@ impl<T: LogEntry> LogSource<T> {
     /// The position of the first of the latest `rows` filtered rows.
     fn latest(&self, rows: usize, allowance: &mut Allowance<'_>) -> Result<RowPosition, Exceeded> {
         if rows == usize::MAX {
-            return Ok(RowPosition { commit: 0, row: 0 });
+            return Ok(BEGINNING);
         }
         let mut left = rows;
-        for (at, (commit, entries)) in self.commits.iter().enumerate().rev() {
+        for (commit, entries) in self.commits.iter().rev() {
             allowance.take(count(entries))?;
-            let wanted = self.query().rows(*commit, entries, 0);
+            let wanted = self.query().rows(commit, entries, 0);
             let wanted: Vec<usize> = wanted.map(|(number, _)| number).collect();
             match wanted.len().checked_sub(left) {
                 None => left -= wanted.len(),
                 Some(first) => {
                     let row = wanted.get(first).copied().unwrap_or(usize::MAX);
-                    return Ok(RowPosition { commit: at, row });
+                    return Ok(RowPosition { commit, row });
                 }
             }
         }
-        Ok(RowPosition { commit: 0, row: 0 })
+        Ok(BEGINNING)
     }
 }
 
@@ -76,11 +81,10 @@ impl<T: LogEntry> Snapshot for LogSnapshot<T> {
 
     fn next(&self, rows: usize) -> SnapshotPart {
         let (mut part, mut from) = (Vec::new(), self.position.row);
-        let commits = self.source.commits.iter().enumerate().skip(self.position.commit);
-        for (at, (commit, entries)) in commits {
-            for (row, cells) in self.source.query().rows(*commit, entries, from) {
+        for (commit, entries) in self.source.commits.from(self.position.commit) {
+            for (row, cells) in self.source.query().rows(commit, entries, from) {
                 if part.len() >= rows {
-                    let position = RowPosition { commit: at, row };
+                    let position = RowPosition { commit, row };
                     let rest = LogSnapshot { source: Arc::clone(&self.source), position };
                     return (part, Some(Arc::new(rest)));
                 }
@@ -124,7 +128,8 @@ impl Snapshot for TableSnapshot {
 mod tests {
     use super::*;
     use crate::publish::change_log::Retained;
-    use market::{Commit, EventTime};
+    use crate::publish::commit_blocks::CommitBlocks;
+    use market::EventTime;
     use proptest::prelude::*;
     use rows::{ColumnType, ViewKind, count, key};
 
@@ -178,14 +183,16 @@ mod tests {
             });
             let all: Vec<_> = all.collect();
             let want = &all[all.len().saturating_sub(latest)..];
-            let numbered = |count: u64| Arc::new((0..count).map(Numbered).collect());
-            let commits = counts.iter().enumerate();
+            let mut commits = CommitBlocks::new(2);
+            for (at, count) in counts.iter().enumerate() {
+                commits.insert(Commit(at as u64), (0..*count).map(Numbered).collect());
+            }
             let source = LogSource {
                 frontier: Frontier { commit: Some(Commit(9)), at: EventTime(0) },
                 view: &VIEW,
                 filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
                 labels: Labels::default(),
-                commits: commits.map(|(at, count)| (Commit(at as u64), numbered(*count))).collect(),
+                commits: commits.range(None, Commit(9)),
             };
             let rest = LogSnapshot::latest(source, latest, &mut Allowance::unlimited());
             let mut rest: Option<Arc<dyn Snapshot>> = Some(Arc::new(rest.unwrap()));

@@ -12,7 +12,8 @@ use market::Commit;
 use operators::heap;
 use tokio::sync::watch;
 
-use super::change_log::{ChangeLog, Exempt, Retained, bytes_beside};
+use super::change_log::{ChangeLog, Exempt, Retained};
+use super::commit_blocks::{Commits, bytes_beside};
 use rows::{Cell, Change, Frontier, View};
 
 /// The cells of a row. The first one is its key, a text.
@@ -99,7 +100,8 @@ impl Table {
         let frontier = now();
         let Some(commit) = frontier.commit else { return (frontier, Vec::new()) };
         // Only changes of complete commits are dropped, so all after the frontier are there.
-        let later = self.changes.between(Some(commit), Commit(u64::MAX)).unwrap_or_default();
+        let later = self.changes.between(Some(commit), Commit(u64::MAX));
+        let later = later.unwrap_or_else(Commits::none);
         let mut rows: BTreeMap<&String, Option<&Cells>> =
             newest.iter().map(|(key, row)| (key, Some(row))).collect();
         for change in later.iter().rev().flat_map(|(_, changes)| changes.iter().rev()) {

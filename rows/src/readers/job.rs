@@ -10,6 +10,9 @@ use crate::reader::ReadError;
 
 /// A job.
 pub(super) trait Job: Send {
+    /// What it is like: reads of one kind visit about as many rows. None: nothing is known of it.
+    fn kind(&self) -> Option<u64>;
+
     /// Whether its client is gone.
     fn is_abandoned(&self) -> bool;
 
@@ -22,6 +25,7 @@ pub(super) trait Job: Send {
 
 /// A read with the channel of its answer.
 pub(super) struct Read<T, F> {
+    kind: Option<u64>,
     read: F,
     reply: Option<oneshot::Sender<Result<T, ReadError>>>,
     /// Set when it runs as a long read: then it no longer times out in the queue.
@@ -31,11 +35,12 @@ pub(super) struct Read<T, F> {
 impl<T, F> Read<T, F> {
     /// Sends the result to `reply`; `begun` becomes true when it runs as a long read.
     pub(super) fn new(
+        kind: Option<u64>,
         read: F,
         reply: oneshot::Sender<Result<T, ReadError>>,
         begun: &Arc<AtomicBool>,
     ) -> Read<T, F> {
-        Read { read, reply: Some(reply), begun: Arc::clone(begun) }
+        Read { kind, read, reply: Some(reply), begun: Arc::clone(begun) }
     }
 }
 
@@ -44,12 +49,16 @@ where
     T: Send,
     F: FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send,
 {
+    fn kind(&self) -> Option<u64> {
+        self.kind
+    }
+
     fn is_abandoned(&self) -> bool {
         self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     fn run(&mut self, short: bool) -> bool {
-        let Read { read, reply, begun } = self;
+        let Read { kind: _, read, reply, begun } = self;
         let is_abandoned = || reply.as_ref().is_none_or(oneshot::Sender::is_closed);
         let read = match short {
             true => read(&mut Allowance::of(SHORT_ROWS)),

@@ -1,19 +1,22 @@
 //! The threads that read views for clients: few, of low priority, behind a fair queue.
 //!
-//! A read first runs on the thread for short reads, where it may visit [`SHORT_ROWS`] rows. A read that exceeds this is
-//! stopped and queued for the threads for long reads, which run it to its end. In both queues reads wait by [`Class`];
-//! the class that has used the least time is next (`queue`). A point read therefore waits for a few short reads at
-//! most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
+//! Most reads first run on the thread for short reads, where they may visit [`SHORT_ROWS`] rows. A read that exceeds
+//! this is stopped and queued for the threads for long reads, which run it to its end. In both queues reads wait by
+//! [`Class`]; the class that has used the least time is next (`queue`). A point read therefore waits for a few short
+//! reads at most, whatever else is queued. Threads for long reads have a lower priority than workers, so readers use the CPU
 //! time that the job leaves.
 //!
 //! A long read begins anew: so a waiting read keeps no state, and a stopped one loses a few milliseconds of work. Reads
 //! share threads by class and not by client, since one client with a hundred connections looks like a hundred clients.
 //!
 //! A full queue rejects reads, a read that has waited too long is rejected, and a read whose client is gone does not
-//! run. This module does not know what is read.
+//! run. A read whose kind was long a moment ago is not tried first, so that it is rejected at once where no long read
+//! can wait: a thousand clients that come again each second would keep the thread for short reads busy with what is
+//! stopped anyway. This module does not know what is read; the caller says which reads are of one kind.
 
 mod allowance;
 mod job;
+mod long_kinds;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -28,8 +31,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::priority::{NICE_LONG_READS, NICE_SERVING, lower_priority};
 use crate::reader::ReadError;
 use job::{Job, Read};
+use long_kinds::LongKinds;
 use queue::Queue;
 
 pub use allowance::{Allowance, Exceeded};
@@ -37,9 +42,6 @@ pub use queue::Class;
 
 /// A read that visits more rows is a long read.
 pub const SHORT_ROWS: usize = 10_000;
-/// The niceness of threads for long reads, relative to the process.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// Bounds on the use by readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,20 @@ pub struct Bounds {
     pub waiting: usize,
     /// A point read or scan that has not begun after this time is rejected.
     pub wait: Duration,
+}
+
+impl Bounds {
+    /// The same on a machine of so many cores: long reads leave one of them to the job, if there are two.
+    ///
+    /// ```
+    /// use rows::readers::Bounds;
+    /// let threads = |cores| Bounds { threads: 3, ..Bounds::default() }.on_cores(cores).threads;
+    /// assert_eq!([1, 2, 4, 64].map(threads), [1, 1, 3, 3]);
+    /// ```
+    #[must_use]
+    pub fn on_cores(self, cores: usize) -> Bounds {
+        Bounds { threads: self.threads.min(cores.saturating_sub(1)).max(1), ..self }
+    }
 }
 
 impl Default for Bounds {
@@ -99,6 +115,7 @@ struct Shared {
 struct State {
     short: Queue<Box<dyn Job>>,
     long: Queue<Box<dyn Job>>,
+    long_kinds: LongKinds,
     closed: bool,
 }
 
@@ -108,6 +125,7 @@ impl ReaderPool {
         let state = State {
             short: Queue::new(bounds.waiting.max(1)),
             long: Queue::new(bounds.waiting.max(1)),
+            long_kinds: LongKinds::default(),
             closed: false,
         };
         let (short, long) = (Condvar::new(), Condvar::new());
@@ -129,7 +147,17 @@ impl ReaderPool {
         class: Class,
         read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.submit(class, true, read).await
+        self.submit(class, None, true, read).await
+    }
+
+    /// The same for a read of a kind: reads of one kind visit about as many rows.
+    pub async fn read_of_kind<T: Send + 'static>(
+        &self,
+        class: Class,
+        kind: u64,
+        read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.submit(class, Some(kind), true, read).await
     }
 
     /// Runs long work that is not a read.
@@ -143,19 +171,20 @@ impl ReaderPool {
             Some(work) => Ok(work()),
             None => Err(ReadStop::Failed(ReadError::Closed)), // it is called once only
         };
-        self.submit(class, false, read).await
+        self.submit(class, None, false, read).await
     }
 
     async fn submit<T: Send + 'static>(
         &self,
         class: Class,
+        kind: Option<u64>,
         short: bool,
         read: impl FnMut(&mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> Result<T, ReadError> {
         let Owner(shared) = &*self.0;
         let (reply, mut answer) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        shared.push(class, short, Box::new(Read::new(read, reply, &begun)));
+        shared.push(class, short, Box::new(Read::new(kind, read, reply, &begun)));
         if matches!(class, Class::Point | Class::Scan) {
             match timeout(shared.bounds.wait, &mut answer).await {
                 Ok(read) => return read.unwrap_or(Err(ReadError::Closed)),
@@ -182,6 +211,7 @@ impl Drop for Owner {
 impl Shared {
     fn push(&self, class: Class, short: bool, job: Box<dyn Job>) {
         let mut state = self.lock();
+        let short = short && !state.is_known_as_long(&*job);
         let queue = if short { &mut state.short } else { &mut state.long };
         let refused = queue.push(class, job, |job| job.is_abandoned());
         drop(state);
@@ -197,10 +227,16 @@ impl Shared {
 
     /// Runs short reads, and queues those that exceed their allowance as long ones.
     fn run_short(&self) {
+        lower_priority(NICE_SERVING);
         while let Some((class, mut job)) = self.next(true) {
             let begun = Instant::now();
             let done = run(&mut *job, true);
-            self.lock().short.charge(class, begun.elapsed());
+            let mut state = self.lock();
+            state.short.charge(class, begun.elapsed());
+            if let Some(kind) = job.kind() {
+                state.long_kinds.note(kind, !done, Instant::now());
+            }
+            drop(state);
             if !done {
                 self.push(class, false, job);
             }
@@ -208,7 +244,7 @@ impl Shared {
     }
 
     fn run_long(&self) {
-        lower_priority();
+        lower_priority(NICE_LONG_READS);
         while let Some((class, mut job)) = self.next(false) {
             let begun = Instant::now();
             run(&mut *job, false);
@@ -240,16 +276,14 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Whether a job of its kind was long a moment ago.
+    fn is_known_as_long(&self, job: &dyn Job) -> bool {
+        job.kind().is_some_and(|kind| self.long_kinds.has(kind, Instant::now()))
+    }
+}
+
 /// Runs a job. If it panics, its client gets an error; the panic itself is a line of the log, with this thread's name.
 fn run(job: &mut dyn Job, short: bool) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(short))).unwrap_or(true)
-}
-
-/// Lowers the priority of the calling thread. On Linux `nice` acts on one thread; elsewhere it acts on the process,
-/// so nothing is done there.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::warn!(%error, "a reader thread keeps the priority of the process");
-    }
 }

@@ -88,6 +88,12 @@ impl<J> Queue<J> {
         lane.jobs.pop_front().map(|job| (next, job))
     }
 
+    /// How many jobs of a class wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, class: Class) -> usize {
+        self.lanes[class as usize].jobs.len()
+    }
+
     /// Adds the time that a job of this class took.
     pub(super) fn charge(&mut self, class: Class, took: Duration) {
         self.lanes[class as usize].used += took / class.weight();

@@ -141,12 +141,13 @@ async fn a_panic_ends_one_read_and_not_its_thread() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn long_reads_have_a_lower_priority() {
+async fn reads_have_a_lower_priority_and_long_ones_the_lowest() {
     let nice = || rustix::process::getpriority_process(None).unwrap();
     let own = nice();
     let pool = pool(1, 100, LONG);
-    assert_eq!(pool.read(Class::Scan, move |_| Ok(nice())).await, Ok(own));
-    assert_eq!(pool.run(Class::Scan, nice).await, Ok((own + NICE).min(19)));
+    let short = pool.read(Class::Scan, move |_| Ok(nice())).await;
+    assert_eq!(short, Ok((own + NICE_SERVING).min(19)));
+    assert_eq!(pool.run(Class::Scan, nice).await, Ok((own + NICE_LONG_READS).min(19)));
 }
 
 #[tokio::test]
@@ -176,4 +177,36 @@ async fn point_reads_do_not_wait_for_scans_that_are_tried() {
     for scan in scans {
         assert!(scan.await.is_ok());
     }
+}
+
+/// A read of kind 7 of so many rows, which counts how often it was tried.
+fn of_kind(pool: &ReaderPool, rows: usize, tried: &Arc<AtomicUsize>) -> Answer {
+    let (pool, tried) = (pool.clone(), Arc::clone(tried));
+    asked(Box::pin(async move {
+        let read = move |allowance: &mut Allowance<'_>| {
+            tried.fetch_add(1, Ordering::SeqCst);
+            allowance.take(rows)?;
+            Ok(rows)
+        };
+        pool.read_of_kind(Class::Scan, 7, read).await
+    }))
+}
+
+#[tokio::test]
+async fn what_is_known_to_be_long_is_not_tried_first() {
+    let (pool, gate, begun) = (pool(1, 1, LONG), Gate::default(), Arc::default());
+    let first = long(&pool, &begun, &gate);
+    until(|| begun.load(Ordering::SeqCst) == 1).await;
+    let tried = Arc::new(AtomicUsize::new(0));
+    let waiting = of_kind(&pool, SHORT_ROWS + 1, &tried);
+    until(|| pool.0.0.lock().long.waiting(Class::Scan) == 1).await;
+    assert_eq!(tried.load(Ordering::SeqCst), 1);
+    let full = Err(ReadError::Full { waiting: 1 });
+    assert_eq!(of_kind(&pool, SHORT_ROWS + 1, &tried).await, full);
+    assert_eq!(tried.load(Ordering::SeqCst), 1, "one of its kind was long a moment ago");
+    let short = |allowance: &mut Allowance<'_>| Ok(allowance.take(1).map(|()| 1)?);
+    assert_eq!(pool.read_of_kind(Class::Scan, 8, short).await, Ok(1), "another kind is tried");
+    gate.open();
+    assert_eq!((first.await, waiting.await), (Ok(0), Ok(SHORT_ROWS + 1)));
+    assert_eq!(of_kind(&pool, 1, &tried).await, Ok(1), "whether or not it turns out to be long");
 }

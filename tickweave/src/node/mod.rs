@@ -109,7 +109,9 @@ impl Node {
         options.keeps_state = true;
         let server = BoundServer::bind(config.listen)?;
         let job = Job::new(&config, Arc::new(NoStates), &options)?;
-        let readers = ReaderPool::start(config.readers, job.metrics.on_refused());
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let readers = config.readers.on_cores(cores);
+        let readers = ReaderPool::start(readers, job.metrics.on_refused());
         let readers = readers.map_err(NodeError::Thread)?;
         let handles = Handles {
             generation: job.generation,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use rows::priority::{NICE_SERVING, lower_priority};
 use serving::{BindError, Context, Stopped, bind, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -39,6 +40,7 @@ impl BoundServer {
     pub fn bind(address: SocketAddr) -> Result<BoundServer, ServerError> {
         let mut runtime = Builder::new_multi_thread();
         runtime.worker_threads(2).thread_name("serve").enable_all();
+        runtime.on_thread_start(|| lower_priority(NICE_SERVING));
         let runtime = runtime.build().map_err(ServerError::Runtime)?;
         let listener = runtime.block_on(bind(address))?;
         let address = listener.local_addr().map_err(ServerError::Runtime)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::end_to_end::binary::{Going, Ran, tickweave, tickweave_strict};
+use crate::end_to_end::binary::{Going, Ran, poll, tickweave, tickweave_strict};
 use crate::end_to_end::http::get;
 use crate::outputs::{POSTED, SINK, posted};
 
@@ -217,4 +217,42 @@ fn a_run_has_one_id_everywhere() {
     assert!(sent.contains(&format!("\"run\":\"{id}\"")), "{sent}");
     let again = tickweave(folder, &["replay", "run.rec", "--json"]).json();
     assert_eq!(again["run"], *id, "a recording keeps the id of its run");
+}
+
+/// The names of the threads of a process, and how nice they are.
+#[cfg(target_os = "linux")]
+fn niceness(process: u32) -> Vec<(String, i32)> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let one = |task: std::io::Result<fs::DirEntry>| {
+        let stat = fs::read_to_string(task.ok()?.path().join("stat")).ok()?; // it may have ended
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        Some((name.to_owned(), rest.split_whitespace().nth(16)?.parse().ok()?))
+    };
+    tasks.filter_map(one).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_for_clients_come_after_those_of_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = start(folder.path(), POSTED, &[]);
+    run.address();
+    let own = niceness(std::process::id())[0].1;
+    let wanted =
+        [("sequencer", 0), ("timely:work-0", 0), ("serve", 5), ("read-short", 5), ("read", 10)];
+    for (name, nice) in wanted {
+        let found = || {
+            let all = niceness(run.id());
+            let own: Vec<i32> =
+                all.iter().filter(|(of, _)| of == name).map(|(_, nice)| *nice).collect();
+            (!own.is_empty()).then_some(own)
+        };
+        let found = poll(found, || format!("no thread `{name}`"));
+        assert!(
+            found.iter().all(|found| *found == (own + nice).min(19)),
+            "{name}: {found:?} beside {own}"
+        );
+    }
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(0));
 }

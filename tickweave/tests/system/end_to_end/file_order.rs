@@ -179,3 +179,36 @@ fn a_pipe_is_put_into_order_though_it_comes_once() {
     let summary: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!((&summary["accepted"], &summary["late"]), (&270_000.into(), &0.into()), "{summary}");
 }
+
+#[test]
+fn a_file_that_lies_newest_first_is_told_once_where_lines_alone_order_its_trades() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two trades a second, the newest first; more rows than are put into order in memory, so that all is read twice.
+    let mut lines: Vec<String> =
+        (0..270_000).map(|n| format!("{},{n},{n},1", 1_735_689_600 + n / 2)).collect();
+    lines.reverse();
+    let text = format!("time,number,price,size\n{}\n", lines.join("\n"));
+    fs::write(folder.path().join("rows.csv"), text).unwrap();
+    let replay = |more: &[&str]| {
+        let args = [
+            "replay",
+            "rows.csv",
+            "--instrument",
+            "x:Y",
+            "--time-unit",
+            "s",
+            "--timeframes",
+            "1m",
+            "--json",
+        ];
+        let ran = tickweave(folder.path(), &[&args[..], more].concat());
+        ran.json();
+        ran.err
+    };
+    let (told, flag) = ("rows.csv lies newest first", "--sequence COLUMN");
+    let err = replay(&[]);
+    assert_eq!((err.matches(told).count(), err.contains(flag)), (1, true), "{err}");
+    for cure in [["--sequence", "number"], ["--id", "number"]] {
+        assert!(!replay(&cure).contains(told), "{cure:?}");
+    }
+}

@@ -129,3 +129,42 @@ paths = ["entries.jsonl"]
     let replayed = tickweave(folder, &["replay", "a.rec", "--digest", "--json"]);
     super::assert_same("recorded", &summary, &replayed.json());
 }
+
+/// Of a new name no row is too late in its first commit: nobody has told of it before. So a name has its place with a
+/// row that counts, also where an old topic is sent again, and what is too late of it later takes none.
+#[test]
+fn who_takes_a_place_has_a_row_that_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut trades = "t,s,p,q\n".to_owned();
+    let mut add = |time: u32, name: &str| writeln!(trades, "{time},{name},1,1").unwrap();
+    (0..20).for_each(|n| add(90_000 + n, "NOW"));
+    for n in 0..5 {
+        (0..3).for_each(|second| add(second, &format!("OLD{n}")));
+    }
+    ["A", "B", "C"].into_iter().for_each(|name| add(90_030, name));
+    fs::write(folder.join("trades.csv"), trades).unwrap();
+    let replay = |input: &str, workers: &str, more: &[&str]| {
+        let views = "trades,too_late,dead_letters";
+        let args = [
+            "replay", input, "-w", workers, "--json", "--digest", "--out", "out", "--views", views,
+        ];
+        tickweave(folder, &[&args[..], more].concat()).json()
+    };
+    let source = "[job]\ntimeframes = [\"1m\"]\n[commit]\nfile_rows = 1\nfile_order = \"lines\"\n[limits]\ninstruments = 8\n\
+                  [[source]]\nname = \"f\"\nkind = \"file\"\npaths = [\"trades.csv\"]\ninstrument = \"x:{symbol}\"\n\
+                  units = { time = \"s\" }\ncolumns = { time = \"t\", symbol = \"s\", price = \"p\", size = \"q\" }\n";
+    fs::write(folder.join("job.toml"), source).unwrap();
+    let summary = replay("job.toml", "1", &["--record", "a.rec"]);
+    let n = |key: &str| summary[key].as_u64().unwrap();
+    assert_eq!(["accepted", "late", "dead"].map(n), [27, 10, 1], "{summary:#}");
+    let text = |view: &str| fs::read_to_string(folder.join(format!("out/{view}.csv"))).unwrap();
+    let (counted, late, letters) = (text("trades"), text("too_late"), text("dead_letters"));
+    for old in (0..5).map(|n| format!("x:OLD{n}")) {
+        assert_eq!([&counted, &late].map(|rows| rows.matches(&old).count()), [1, 2], "{old}");
+    }
+    assert!(letters.contains("instrument `x:C` is one more than the 8"), "{letters}");
+    for (input, workers) in [("job.toml", "3"), ("a.rec", "1"), ("a.rec", "2")] {
+        super::assert_same(input, &summary, &replay(input, workers, &[]));
+    }
+}

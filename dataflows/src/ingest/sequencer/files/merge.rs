@@ -75,6 +75,11 @@ impl<K: MergeKey> Merge<K> {
         Some(row)
     }
 
+    /// Those of its partitions that lie newest first, see [`FilePartition::turned_around`].
+    pub(super) fn turned_around(&self) -> Vec<FilePlace> {
+        self.partitions.iter().filter_map(FilePartition::turned_around).collect()
+    }
+
     /// The key of the next row of a partition.
     fn head(&mut self, index: usize, control: &mut impl FnMut(usize, ControlEvent)) -> Option<K> {
         let partition = &mut self.partitions[index];

@@ -2,6 +2,7 @@
 
 mod file_order;
 mod merge;
+mod newest_first;
 mod partition;
 mod reorder;
 mod sorted_runs;
@@ -99,6 +100,7 @@ pub fn sequence_files(
         }
     }
     if !stop.is_set() {
+        newest_first::report(&rows.turned_around(), &naming);
         rows.end(&mut builder);
     }
     future.report();
@@ -162,6 +164,16 @@ impl OrderedRows {
                 OrderedRows::Sorted(sorted.map_err(SequencerError::NotSorted)?)
             }
         })
+    }
+
+    /// The files that lie newest first while lines alone say which of two trades was first. Where rows count as they
+    /// lie, that is none: they are late then, which is told.
+    fn turned_around(&self) -> Vec<FilePlace> {
+        match self {
+            OrderedRows::Lines(_) => Vec::new(),
+            OrderedRows::Reordered(rows) => rows.turned_around(),
+            OrderedRows::Sorted(rows) => rows.turned_around(),
+        }
     }
 
     fn is_by_time(&self) -> bool {

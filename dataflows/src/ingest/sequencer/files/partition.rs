@@ -3,6 +3,7 @@
 use connectors::Row;
 use market::EventTime;
 
+use super::newest_first::LineOrder;
 use super::{FilePlace, PlacedRow};
 use crate::ingest::event_queues::EventReceiver;
 use crate::ingest::input::{ControlEvent, SourceEvent};
@@ -15,6 +16,7 @@ pub(super) struct FilePartition {
     rows: std::vec::IntoIter<Row>,
     /// The time of the last row that had one.
     time: EventTime,
+    order: LineOrder,
 }
 
 impl FilePartition {
@@ -23,7 +25,7 @@ impl FilePartition {
         partitions.sort_by_key(|(place, _)| *place);
         let merged = |(place, events)| {
             let (rows, time) = (Vec::new().into_iter(), EventTime::NEVER);
-            FilePartition { place, events, rows, time }
+            FilePartition { place, events, rows, time, order: LineOrder::default() }
         };
         partitions.into_iter().map(merged).collect()
     }
@@ -55,7 +57,12 @@ impl FilePartition {
     /// Takes the next row, if it is at hand.
     pub(super) fn take(&mut self) -> Option<PlacedRow> {
         let row = self.rows.next()?;
+        self.order.note(&row);
         self.time = row.time().unwrap_or(self.time);
         Some(PlacedRow { time: self.time, place: self.place, row })
+    }
+    /// Its place, if its rows lie newest first and lines alone say which of two trades was first.
+    pub(super) fn turned_around(&self) -> Option<FilePlace> {
+        self.order.is_turned_around().then_some(self.place)
     }
 }

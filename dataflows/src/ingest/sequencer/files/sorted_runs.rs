@@ -33,6 +33,8 @@ pub(super) struct SortedRuns {
     /// By the order of time; rows of equal keys do not exist.
     heads: BinaryHeap<Reverse<(PlacedRow, usize)>>,
     control: Vec<(usize, ControlEvent)>,
+    /// See [`FilePartition::turned_around`].
+    turned_around: Vec<FilePlace>,
 }
 
 impl SortedRuns {
@@ -46,7 +48,7 @@ impl SortedRuns {
     ) -> io::Result<SortedRuns> {
         let mut block: Vec<PlacedRow> = Vec::new();
         let mut spilled = SpillFile::default();
-        let mut control = Vec::new();
+        let (mut control, mut turned_around) = (Vec::new(), Vec::new());
         for mut partition in FilePartition::all(partitions) {
             let source = partition.place.0;
             let mut reported = |event| control.push((source, event));
@@ -59,9 +61,11 @@ impl SortedRuns {
                     spilled.write(block.drain(..))?;
                 }
             }
+            turned_around.extend(partition.turned_around());
         }
         block.sort_unstable();
-        let mut sorted = SortedRuns { runs: spilled.runs()?, heads: BinaryHeap::new(), control };
+        let (runs, heads) = (spilled.runs()?, BinaryHeap::new());
+        let mut sorted = SortedRuns { runs, heads, control, turned_around };
         sorted.runs.push(Run::Memory(block.into_iter()));
         for index in 0..sorted.runs.len() {
             sorted.read(index)?;
@@ -74,6 +78,11 @@ impl SortedRuns {
         let Some(Reverse((row, index))) = self.heads.pop() else { return Ok(None) };
         self.read(index)?;
         Ok(Some(row))
+    }
+
+    /// The partitions that lie newest first, see [`FilePartition::turned_around`].
+    pub(super) fn turned_around(&self) -> Vec<FilePlace> {
+        self.turned_around.clone()
     }
 
     pub(super) fn into_control(self) -> Vec<(usize, ControlEvent)> {

@@ -46,6 +46,11 @@ impl TimeMerge {
         Ok(self.buffer.take())
     }
 
+    /// See [`Merge::turned_around`].
+    pub(super) fn turned_around(&self) -> Vec<FilePlace> {
+        self.merge.turned_around()
+    }
+
     pub(super) fn into_control(self) -> Vec<(usize, ControlEvent)> {
         self.control
     }
