@@ -39,7 +39,7 @@ pub enum Keeping {
 }
 
 /// What makes a request that comes again the same one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PostKey {
     /// The name that the client has given to the request.
     pub key: String,
@@ -111,10 +111,12 @@ pub enum PostError {
         limit: usize,
     },
     /// All or nothing was asked for, and these rows are wrong.
-    #[error("{} of {of} rows are wrong, so none was taken", rows.len())]
+    #[error("{rejected} of {of} rows are wrong, so none was taken")]
     Refused {
-        /// The rows that are wrong.
+        /// The first [`FAULTS_MAX`] rows that are wrong.
         rows: Vec<RowFault>,
+        /// How many are wrong.
+        rejected: usize,
         /// How many there are.
         of: usize,
     },

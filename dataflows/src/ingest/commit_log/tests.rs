@@ -42,6 +42,7 @@ fn closed(commit: u64) -> ClosedCommit {
         id_texts: Vec::new(),
         refused: Vec::new(),
         control: Vec::new(),
+        posts: Vec::new(),
         oldest: None,
     }
 }

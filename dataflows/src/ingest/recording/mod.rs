@@ -24,6 +24,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::closed_commit::ClosedCommit;
+use super::idempotency::KeyedPost;
 use super::input::ControlRecord;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
@@ -34,12 +35,14 @@ pub use status::{RecordingState, RecordingStatus};
 pub use write::Recorder;
 pub(super) use write::{Named, encode};
 
-/// What every recording begins with, and the version that this build writes and reads. Version 2 holds
+/// What every recording begins with, and the version that this build writes. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids,
-/// version 7 the currencies of fees.
+/// version 7 the currencies of fees, version 8 requests with a key.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"07";
+const VERSION: &[u8; 2] = b"08";
+/// The version before, which has a kind of frames less and is read as well.
+const VERSION_BEFORE: &[u8; 2] = b"07";
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;
@@ -100,6 +103,8 @@ pub(super) enum Frame<'a> {
     End,
     /// In the log of a job whose state is kept: the decimals of prices and sizes of instruments, by name.
     Scales(Vec<(String, u8, u8)>),
+    /// In such a log: the requests with a key whose rows the next commit binds.
+    Posts(Vec<KeyedPost>),
 }
 
 impl<'a> Frame<'a> {
@@ -144,7 +149,7 @@ pub enum RecordingError {
     },
     /// A recording that another version of the program made.
     #[error(
-        "{path} is a recording of version {found}, and this program reads version {known}: replay it with \
+        "{path} is a recording of version {found}, and this program reads versions {known}: replay it with \
          the program that made it, or record its sources anew",
         path = path.display()
     )]
@@ -153,7 +158,7 @@ pub enum RecordingError {
         path: PathBuf,
         /// Its version.
         found: String,
-        /// The one that can be read.
+        /// Those that can be read.
         known: String,
     },
     /// A file that holds something is not replaced unless that is asked for: it may be the only record of a run.

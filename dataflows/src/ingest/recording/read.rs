@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use market::{Generation, Registries};
 
 use super::{
     FRAME_BYTES_MAX, Frame, HEAD_BYTES, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION,
-    io,
+    VERSION_BEFORE, io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::idempotency::KeyedPost;
 
 /// Reads a recording, commit by commit.
 pub struct Recording {
@@ -20,6 +22,8 @@ pub struct Recording {
     bytes: u64,
     header: RecordingHeader,
     ended_in_order: bool,
+    /// Those that the next commit binds; without it they are of a commit that was cut.
+    posts: Vec<Arc<KeyedPost>>,
 }
 
 /// What follows in a recording.
@@ -59,9 +63,10 @@ impl Recording {
         if file.read_exact(&mut start).is_err() || !start.starts_with(MAGIC) {
             return Err(RecordingError::NotARecording { path });
         }
-        if !start.ends_with(VERSION) {
+        if !start.ends_with(VERSION) && !start.ends_with(VERSION_BEFORE) {
             let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
+            let known = format!("{} and {}", version(VERSION_BEFORE), version(VERSION));
+            let found = version(&start[MAGIC.len()..]);
             return Err(RecordingError::OtherVersion { path, found, known });
         }
         let header = RecordingHeader {
@@ -69,7 +74,8 @@ impl Recording {
             generation: Generation(0),
             registries: Registries::default(),
         };
-        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
+        let (ended_in_order, posts) = (false, Vec::new());
+        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order, posts };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,
             _ => return Err(RecordingError::NotARecording { path: recording.path }),
@@ -94,7 +100,12 @@ impl Recording {
 
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
-        match self.frame()? {
+        let mut frame = self.frame()?;
+        if let Some(Frame::Posts(posts)) = frame {
+            self.posts = posts.into_iter().map(Arc::new).collect();
+            frame = self.frame()?;
+        }
+        match frame {
             Some(Frame::Commit { binding, records, accounts, id_texts, refused, control }) => {
                 Ok(Next::Commit(ClosedCommit {
                     binding: binding.into_owned(),
@@ -103,6 +114,7 @@ impl Recording {
                     id_texts: id_texts.into_owned(),
                     refused: refused.into_owned(),
                     control: control.into_owned(),
+                    posts: std::mem::take(&mut self.posts),
                     oldest: None,
                 }))
             }
@@ -113,6 +125,7 @@ impl Recording {
                 Ok(Next::End { in_order: true })
             }
             Some(Frame::Header(_)) => Err(self.damaged("a second header".to_owned())),
+            Some(Frame::Posts(_)) => Err(self.damaged("requests without their commit".to_owned())),
             None => Ok(Next::End { in_order: self.ended_in_order }),
         }
     }

@@ -12,6 +12,7 @@ use crate::failpoints::{RESTORE_LOG, failpoint};
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
+use crate::ingest::promises::Promises;
 use crate::ingest::recording::{NewNames, Next, Recording};
 use crate::ingest::stop::Stop;
 
@@ -23,6 +24,8 @@ pub struct LogReplay<'a> {
     pub tables: NameTables<'a>,
     /// The number of the source of clients and its grace, if there is one.
     pub clients: Option<(usize, Span)>,
+    /// What clients were promised, to be completed by the log.
+    pub promises: &'a Promises,
     /// Called with the bytes read and the bytes in total.
     pub read: &'a dyn Fn((u64, u64)),
 }
@@ -48,6 +51,7 @@ impl LogReplay<'_> {
             let mut segment = Recording::open(path).map_err(CommitLogError::from)?;
             let of_segment = &segment.header().registries;
             self.tables.registries.with(|here| here.agree(of_segment))?;
+            self.promises.lineage.descend(segment.header().generation, wanted);
             loop {
                 match segment.read().map_err(CommitLogError::from)? {
                     Next::Names(names) => name(&names, self.tables, &mut misfits)?,
