@@ -236,6 +236,24 @@ fn tokens_are_good_as_long_as_their_commit_is_left() {
     assert!(!folder.join("state/log-00000001.twrec").exists(), "a checkpoint knows the starts");
 }
 
+/// A crash leaves all rows of a request or none, since one commit binds them, however few rows others have.
+#[test]
+fn the_rows_of_a_request_are_in_one_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("job.toml"), format!("{POSTED_ONLY}[commit]\nrecords = 2\n")).unwrap();
+    let (run, address) = begin(folder);
+    let rows: String = (0..7).map(trade).collect();
+    let first = keyed(address, "a", "?wait=visible", &rows);
+    assert_eq!(first.json()["visible"], true, "{first:?}");
+    let answer = get(address, "/v1/views/trades?limit=100").json();
+    let commits: Vec<_> =
+        answer["rows"].as_array().unwrap().iter().map(|row| &row["commit"]).collect();
+    assert_eq!(commits.len(), 7, "{answer}");
+    assert!(commits.iter().all(|commit| *commit == commits[0]), "{commits:?}");
+    end(run);
+}
+
 /// State with keys and two starts, as the first build that kept these wrote it: a checkpoint, and a commit behind it.
 #[test]
 fn what_an_earlier_build_promised_holds() {
