@@ -181,6 +181,7 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
         id_texts: Vec::new(),
         refused: Vec::new(),
         control: Vec::new(),
+        posts: Vec::new(),
         oldest: None,
     }
 }

@@ -20,6 +20,8 @@ use std::time::Instant;
 
 use connectors::Source;
 use market::{Catalog, Generation, Numbered, PartitionId, SourceId, Timeframe};
+use node_api::Lineage;
+use node_api::ingest::Keeping;
 use operators::{SourceSet, StateStore};
 use rows::Labels;
 use tokio::runtime::Handle;
@@ -34,12 +36,13 @@ use crate::ingest::commit_log::LogStatus;
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
+use crate::ingest::promises::Promises;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
 use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
-use crate::publish::{Board, BoardConfig, BoardReader, ID_TEXTS};
+use crate::publish::{Board, BoardConfig, BoardReader, CLIENTS, ID_TEXTS};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
 use crate::view_list::entries;
@@ -82,6 +85,10 @@ pub struct Job {
     pub paused: PausedSources,
     /// Takes rows from clients, in a live run.
     pub http_ingest: Option<HttpIngest>,
+    /// What of its commits is there after the process has ended.
+    pub keeping: Keeping,
+    /// What clients were promised.
+    promises: Promises,
     /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: SinkStatuses,
     /// Where its state is kept, until it is restored.
@@ -129,6 +136,18 @@ impl Job {
         let board = Arc::new(board(config, options));
         let catalog = Arc::clone(&config.catalog);
         board.also_retains(ID_TEXTS, move || catalog.ids.bytes());
+        let http_ingest = config.http_ingest();
+        let promises = promises(generation, http_ingest.as_ref(), &board);
+        let keeping = match &state {
+            None => Keeping::Nothing,
+            Some(_) => {
+                promises.lineage.restoring([]);
+                match &config.state {
+                    Some(state) if state.fsync => Keeping::Disk,
+                    _ => Keeping::Process,
+                }
+            }
+        };
         let log_status = LogStatus::default();
         let (state, states) = match state {
             Some(state) => {
@@ -166,6 +185,7 @@ impl Job {
         )
         .with_clients(config.ingest_source().map(SourceSet::of).unwrap_or_default())
         .recording(keeper)
+        .promising(promises.clone())
         .observed_by(Box::new(reporter))
         .saving_after(options.save_after)
         .resuming(options.resume.clone());
@@ -179,7 +199,9 @@ impl Job {
             connections,
             health,
             paused: PausedSources::default(),
-            http_ingest: config.http_ingest(),
+            http_ingest,
+            keeping,
+            promises,
             sinks,
             state,
             dispatcher,
@@ -195,6 +217,11 @@ impl Job {
             on_start(&job);
         }
         Ok(job)
+    }
+
+    /// Its starts.
+    pub fn lineage(&self) -> Lineage {
+        self.promises.lineage.clone()
     }
 
     /// A reader of published state that reads on the calling thread.
@@ -240,6 +267,15 @@ impl Job {
         }
         Ok(sink_set)
     }
+}
+
+/// What a start of a job promises clients; nothing yet.
+fn promises(run: Generation, http_ingest: Option<&HttpIngest>, board: &Board) -> Promises {
+    http_ingest.into_iter().for_each(|http_ingest| http_ingest.run(run));
+    let keys = http_ingest.map(HttpIngest::keys).unwrap_or_default();
+    let measured = keys.clone();
+    board.also_retains(CLIENTS, move || measured.bytes());
+    Promises::of(run, keys)
 }
 
 /// The board of a job; it retains what `options` need.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::time::Duration;
 
 use market::Commit;
 
@@ -20,6 +21,32 @@ pub enum PostedFormat {
     Csv,
 }
 
+/// The most rejected rows of a body that are listed, and the most characters of the name of a field that are.
+pub const FAULTS_MAX: usize = 1_000;
+/// See [`FAULTS_MAX`].
+pub const FIELD_MAX: usize = 64;
+
+/// What of the rows that were taken is there after the process has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// All that was bound, if the machine did not crash: the disk gets it in its own time.
+    Process,
+    /// All that was told as durable.
+    Disk,
+}
+
+/// What makes a request that comes again the same one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PostKey {
+    /// The name that the client has given to the request.
+    pub key: String,
+    /// A hash of all that the request says.
+    pub request_hash: u128,
+}
+
 /// The body of a request, and how to read it.
 #[derive(Clone, Debug)]
 pub struct PostedBody {
@@ -31,6 +58,10 @@ pub struct PostedBody {
     pub row_type: Option<String>,
     /// Whether all rows are rejected if one is.
     pub atomic: bool,
+    /// What the same request has when it comes again; none: it is another one.
+    pub key: Option<PostKey>,
+    /// How long to wait until the commit of the rows is durable, when they are bound.
+    pub durable_within: Duration,
 }
 
 /// The outcome of a body.
@@ -38,13 +69,17 @@ pub struct PostedBody {
 pub struct PostOutcome {
     /// The number of rows that were accepted.
     pub accepted: usize,
-    /// The rows that were rejected; each is a dead letter.
-    pub rejected: Vec<RowFault>,
+    /// The number of rows that were rejected; each is a dead letter.
+    pub rejected: usize,
+    /// The first [`FAULTS_MAX`] of them.
+    pub faults: Vec<RowFault>,
     /// The commit that ends the round in which all rows are bound: every view that is complete at it shows
     /// them. None if that took too long to be waited for, or before the first round.
-    pub commit: Option<Commit>,
-    /// Whether the accepted rows survive a crash of the process and of the machine.
+    pub token: Option<Token>,
+    /// Whether the disk is known to have that commit.
     pub durable: bool,
+    /// Whether this is the outcome of an earlier request with the same key, and nothing was taken again.
+    pub is_replayed: bool,
 }
 
 /// Why a row was rejected.
@@ -52,7 +87,7 @@ pub struct PostOutcome {
 pub struct RowFault {
     /// Its number, from 0.
     pub row: usize,
-    /// The field that is wrong; empty if that is the row.
+    /// The field that is wrong, at most [`FIELD_MAX`] characters of it; empty if that is the row.
     pub field: String,
     /// The kind of reason, as in dead letters.
     pub code: &'static str,
@@ -76,13 +111,21 @@ pub enum PostError {
         limit: usize,
     },
     /// All or nothing was asked for, and these rows are wrong.
-    #[error("{} of {of} rows are wrong, so none was taken", rows.len())]
+    #[error("{rejected} of {of} rows are wrong, so none was taken")]
     Refused {
-        /// The rows that are wrong.
+        /// The first [`FAULTS_MAX`] rows that are wrong.
         rows: Vec<RowFault>,
+        /// How many are wrong.
+        rejected: usize,
         /// How many there are.
         of: usize,
     },
+    /// The first request with this key is being answered.
+    #[error("a request with this `Idempotency-Key` is being answered")]
+    InProgress,
+    /// The key was used for another request.
+    #[error("this `Idempotency-Key` came with other rows before")]
+    OtherRequest,
     /// The run is ending.
     #[error("the run is ending, and takes no more rows")]
     Closed,
@@ -93,8 +136,11 @@ pub type PostFuture<'a> = Pin<Box<dyn Future<Output = Result<PostOutcome, PostEr
 
 /// Takes rows that clients send into the input of a live run.
 pub trait IngestApi: Send + Sync {
-    /// Takes rows; done when they are bound and their round has ended. Waits for that no longer than a few seconds, and
-    /// never for room: without room it fails at once.
+    /// Takes rows; done when they are bound and their round has ended, and then durable or too late for that. Waits for
+    /// a commit no longer than a few seconds, and never for room: without room it fails at once.
+    ///
+    /// A request whose key was used for the same one is not taken again, and gets the outcome of the first. Keys survive
+    /// with the rows, and within bounds.
     ///
     /// Continues if the future is dropped.
     fn take(&self, sent: PostedBody) -> PostFuture<'_>;
@@ -116,7 +162,7 @@ pub trait IngestApi: Send + Sync {
 /// assert_eq!("beef-17".parse(), Ok(token));
 /// assert!("17".parse::<Token>().is_err());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     /// Which run.
     pub run: u64,

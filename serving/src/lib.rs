@@ -10,7 +10,6 @@
 //! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that
 //! names the error and the possible values.
 
-mod answers;
 mod bars;
 mod body;
 mod column_text;
@@ -22,6 +21,7 @@ mod format;
 mod frontier_json;
 mod page;
 mod parameter;
+mod post_answer;
 mod posts;
 mod problem;
 mod prometheus_text;
@@ -43,7 +43,8 @@ use std::time::Instant;
 use market::{Calendars, Catalog, Generation, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
-use node_api::{Health, HttpAccess, MetricsText};
+use node_api::ingest::Keeping;
+use node_api::{Health, HttpAccess, Lineage, MetricsText};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
 use rows::{Labels, View, ViewList, ViewReader};
@@ -95,6 +96,12 @@ pub struct Context {
     pub posts: Posts,
     /// This run of the process. It distinguishes commits of different runs.
     pub run: Generation,
+    /// The runs before it, of a job that goes on.
+    pub lineage: Lineage,
+    /// What is there of its commits after it has ended.
+    pub keeping: Keeping,
+    /// Asks the process to end in order.
+    pub drain: Arc<dyn Fn() + Send + Sync>,
     /// Whom it answers.
     pub access: Arc<HttpAccess>,
 }

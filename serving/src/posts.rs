@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answers::Answers;
 use node_api::ingest::IngestApi;
 
 /// The bound of all bodies that are being read or ingested, in bytes; one body always fits.
@@ -12,13 +11,12 @@ const BODIES_BYTES: usize = 128 << 20;
 /// Permits count units of this many bytes, so that small bodies are counted too.
 const UNIT: usize = 1 << 10;
 
-/// The ingest API and the stored answers. Clones share them.
+/// The ingest API, and room for bodies. Clones share them.
 #[derive(Clone)]
 pub struct Posts {
     pub(super) ingest: Option<Arc<dyn IngestApi>>,
     /// A permit per unit of all bodies.
     room: Arc<Semaphore>,
-    pub(super) answers: Answers,
 }
 
 impl Posts {
@@ -26,7 +24,7 @@ impl Posts {
     pub fn new(ingest: Option<Arc<dyn IngestApi>>) -> Posts {
         let bytes = ingest.as_ref().map_or(0, |ingest| ingest.body_bytes()).max(BODIES_BYTES);
         let room = Arc::new(Semaphore::new(bytes.div_ceil(UNIT)));
-        Posts { ingest, room, answers: Answers::default() }
+        Posts { ingest, room }
     }
 
     /// Reserves room for a body of `bytes` bytes, if there is any now.

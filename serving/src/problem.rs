@@ -82,6 +82,14 @@ pub(super) const GONE: ProblemKind = kind(
     "Changes and history are kept within a bound of bytes, and what is asked for begins before that. Read \
      the view as it is now and go on from there.",
 );
+pub(super) const COMMIT_LOST: ProblemKind = kind(
+    "commit-lost",
+    "Commit lost in a crash",
+    StatusCode::GONE,
+    "The token is of an earlier run of this job, and its commit was not on the disk when the machine crashed, so no view \
+     will ever contain it. Send the rows again, with the same `Idempotency-Key` if they had one: they are taken once. \
+     What was answered as durable is never lost so.",
+);
 pub(super) const NOT_ACCEPTABLE: ProblemKind = kind(
     "not-acceptable",
     "Not acceptable",
@@ -205,6 +213,7 @@ pub const KINDS: &[ProblemKind] = &[
     WRONG_METHOD,
     UPGRADE_REQUIRED,
     GONE,
+    COMMIT_LOST,
     NOT_ACCEPTABLE,
     LENGTH_REQUIRED,
     TOO_LARGE,

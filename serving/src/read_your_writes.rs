@@ -1,5 +1,6 @@
 //! Read-your-writes: `min_frontier=` names a completion token (or the number of a commit of this run) that the answer
-//! must include, `wait_ms=` how long to wait for it.
+//! must include, `wait_ms=` how long to wait for it. A token of an earlier run of a job that keeps its state is good if
+//! its commit is left.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,8 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Context;
 use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
-use super::problem::{NOT_REACHED, Problem};
+use super::problem::{COMMIT_LOST, NOT_REACHED, Problem, VALIDATION};
 use super::query::Query;
+use node_api::Located;
 use node_api::ingest::Token;
 use rows::{AsOf, ViewReader};
 
@@ -31,27 +33,38 @@ const FRONTIER_POLL: Duration = Duration::from_millis(3);
 /// The least frontier of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReadYourWrites {
-    least: Option<Commit>,
+    least: Option<Least>,
     wait: Duration,
+}
+
+/// A commit as a request names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Least {
+    Number(Commit),
+    Token(Token),
 }
 
 impl ReadYourWrites {
     /// Parses [`MIN_FRONTIER`] and [`WAIT_MS`].
     pub(super) fn read(query: &mut Query<'_>, context: &Context) -> ReadYourWrites {
-        let least = query.parsed(&MIN_FRONTIER, |text| commit(text, context.run.0));
+        let least = query.parsed(&MIN_FRONTIER, |text| least(text, context));
         if !query.has(&MIN_FRONTIER) {
             query.reject(
                 &WAIT_MS.declared,
                 "says how long to wait for `min_frontier`, which is not given",
             );
         }
-        let wait = wait(query);
+        let wait = Duration::from_millis(query.count(&WAIT_MS) as u64);
         ReadYourWrites { least, wait }
     }
 
     /// Waits until views have reached the frontier.
     pub(super) async fn reached(&self, context: &Context) -> Result<(), Problem> {
-        let Some(least) = self.least else { return Ok(()) };
+        let least = match self.least {
+            None => return Ok(()),
+            Some(Least::Number(least)) => least,
+            Some(Least::Token(token)) => located(context, token, self.wait).await?,
+        };
         if reaches(&*context.reader, least, self.wait).await {
             return Ok(());
         }
@@ -86,11 +99,6 @@ pub(super) fn is_past(reader: &dyn ViewReader, as_of: Option<AsOf>) -> Result<()
     }
 }
 
-/// The wait that [`WAIT_MS`] asks for.
-pub(super) fn wait(query: &mut Query<'_>) -> Duration {
-    Duration::from_millis(query.count(&WAIT_MS) as u64)
-}
-
 /// Waits at most `wait` until views are complete at a commit. Returns whether they are.
 pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Duration) -> bool {
     let deadline = Instant::now() + wait;
@@ -106,20 +114,50 @@ pub(super) async fn reaches(reader: &dyn ViewReader, commit: Commit, wait: Durat
     }
 }
 
-fn commit(text: &str, run: u64) -> Result<Commit, (String, Vec<String>)> {
+/// The commit of a token. While a state is being restored, earlier runs are not known yet: waits for that.
+async fn located(context: &Context, token: Token, wait: Duration) -> Result<Commit, Problem> {
+    let deadline = Instant::now() + wait;
+    loop {
+        match context.lineage.locate(token) {
+            Located::Survived(commit) => return Ok(commit),
+            Located::Lost { last } => return Err(lost(token, last)),
+            Located::Unknown => {
+                let detail = format!("min_frontier={token} {OTHER_RUN}");
+                return Err(Problem::new(VALIDATION, detail));
+            }
+            Located::Restoring if Instant::now() >= deadline => {
+                let detail = "the state of the job is being restored, so it is not known yet what is left of the run of \
+                              this token";
+                return Err(Problem::new(NOT_REACHED, detail));
+            }
+            Located::Restoring => sleep_until(deadline.min(Instant::now() + FRONTIER_POLL)).await,
+        }
+    }
+}
+
+fn lost(token: Token, last: Option<Commit>) -> Problem {
+    let last = last.map_or("nothing".to_owned(), |last| format!("commits through {last}"));
+    let detail = format!(
+        "commit {} of run {:x} did not survive a crash: of that run {last} were on the disk. What was posted since has to \
+         be sent again, with the same `Idempotency-Key` if it had one",
+        token.commit, token.run
+    );
+    Problem::new(COMMIT_LOST, detail)
+}
+
+const OTHER_RUN: &str = "is of another run of the process, of which this one knows nothing: without state, commits begin anew with each";
+
+fn least(text: &str, context: &Context) -> Result<Least, (String, Vec<String>)> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(number) = text.parse().ok().filter(|_| digits) {
-        return Ok(Commit(number));
+        return Ok(Least::Number(Commit(number)));
     }
-    match text.parse::<Token>() {
-        Ok(token) if token.run == run => Ok(token.commit),
-        Ok(_) => {
-            let wrong = "is of another run of the process, and commits begin anew with each";
-            Err((wrong.to_owned(), Vec::new()))
-        }
-        Err(()) => {
-            let wrong = "is neither a completion token nor the number of a commit";
-            Err((wrong.to_owned(), Vec::new()))
-        }
+    let Ok(token) = text.parse::<Token>() else {
+        let wrong = "is neither a completion token nor the number of a commit";
+        return Err((wrong.to_owned(), Vec::new()));
+    };
+    match context.lineage.locate(token) {
+        Located::Unknown => Err((OTHER_RUN.to_owned(), Vec::new())),
+        _ => Ok(Least::Token(token)),
     }
 }

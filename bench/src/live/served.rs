@@ -18,7 +18,8 @@ use dataflows::ingest::sequencer::SourceNames;
 use dataflows::jobs::JOBS;
 use dataflows::run::RunOptions;
 use dataflows::telemetry::Metrics;
-use node_api::{Health, Readiness};
+use node_api::ingest::Keeping;
+use node_api::{Health, Lineage, Readiness};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
 use serving::{Context, Limits, Posts, UpdateCache};
@@ -147,6 +148,9 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
         posts: Posts::new(None),
         run: Generation(1),
+        lineage: Lineage::of(Generation(1)),
+        keeping: Keeping::Nothing,
+        drain: Arc::new(|| ()),
         access: Arc::default(),
     })
 }

@@ -1,9 +1,11 @@
 //! A closed commit.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use market::{AccountRecord, IdText, Record};
 
+use super::idempotency::KeyedPost;
 use super::input::ControlRecord;
 use crate::clock::Binding;
 use crate::views::DeadLetterRow;
@@ -22,6 +24,8 @@ pub struct ClosedCommit {
     pub refused: Vec<DeadLetterRow>,
     /// What happened to its sources, or was decided about them, in this order.
     pub control: Vec<ControlRecord>,
+    /// The requests with a key whose rows it binds.
+    pub posts: Vec<Arc<KeyedPost>>,
     /// Live: when a reader thread sent its oldest row.
     pub oldest: Option<Instant>,
 }

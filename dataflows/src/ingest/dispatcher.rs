@@ -16,6 +16,7 @@ use super::closed_commit::ClosedCommit;
 use super::commit_log::{CommitLog, CommitLogError};
 use super::feed::{Delivery, FeedSender};
 use super::input::ControlRecord;
+use super::promises::Promises;
 use super::recording::{
     NewNames, OnRecordingError, RecordingError, RecordingKeeper, RecordingState,
 };
@@ -98,6 +99,8 @@ pub struct CommitDispatcher {
     limits: InFlightLimits,
     log: Option<CommitLog>,
     recording: Option<RecordingKeeper>,
+    /// What clients were promised of commits.
+    promises: Option<Promises>,
     watermarks: Watermarks,
     clients: SourceSet,
     round_watermarks: Watermarks,
@@ -142,6 +145,7 @@ impl CommitDispatcher {
             limits,
             log: None,
             recording: None,
+            promises: None,
             round_watermarks: watermarks.clone(),
             watermarks,
             clients: SourceSet::default(),
@@ -174,6 +178,13 @@ impl CommitDispatcher {
     #[must_use]
     pub fn recording(mut self, recording: Option<RecordingKeeper>) -> CommitDispatcher {
         self.recording = recording;
+        self
+    }
+
+    /// Notes in `promises` what commits bind for clients.
+    #[must_use]
+    pub fn promising(mut self, promises: Promises) -> CommitDispatcher {
+        self.promises = Some(promises);
         self
     }
 
@@ -241,6 +252,9 @@ impl CommitDispatcher {
         }
         if let Some(recording) = &mut self.recording {
             recording.write(&closed, Instant::now())?;
+        }
+        if let Some(promises) = &self.promises {
+            promises.note(&closed);
         }
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
@@ -363,8 +377,9 @@ impl CommitDispatcher {
             id_texts: catalog.ids.all(),
             observed: self.observer.as_ref().map_or_else(Vec::new, |observer| observer.save()),
         };
+        let promises = self.promises.as_ref().map(|promises| promises.save(commit));
         self.is_last = is_last;
-        checkpoints.begin(start, file, Instant::now());
+        checkpoints.begin(start, promises.unwrap_or_default(), file, Instant::now());
     }
 
     /// Waits until everything dispatched is complete.

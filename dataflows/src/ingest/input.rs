@@ -3,12 +3,15 @@
 //! A control event is part of the commit that is open when it takes effect, as a [`ControlRecord`], and so of a
 //! recording. It decides no value: what a commit computes follows from its records and its binding alone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use connectors::{Incident, IncidentKind, LostRows, PartitionState, Row};
 use market::EventTime;
 use operators::heap;
 use serde::{Deserialize, Serialize};
+
+use super::idempotency::KeyedPost;
 
 /// What a source sends to a sequencer. Events of one partition arrive in the order in which they were sent.
 #[derive(Debug)]
@@ -21,6 +24,15 @@ pub enum SourceEvent {
         rows: Vec<Row>,
         /// When they were read, or when they were due if the source is played.
         received_at: Instant,
+    },
+    /// The rows of a request of a client. One commit binds them all, so that a crash leaves all of them or none.
+    Posted {
+        /// In ascending position; at least one.
+        rows: Vec<Row>,
+        /// When they were received.
+        received_at: Instant,
+        /// The request, if it may come again.
+        post: Option<Arc<KeyedPost>>,
     },
     /// The partition's reader was connected and had nothing left to read behind the rows that it sent before.
     Drained {
@@ -37,7 +49,9 @@ impl SourceEvent {
     /// How many bytes its rows take, but for the few that are no records or name what nobody knows.
     pub fn heap_bytes(&self) -> usize {
         match self {
-            SourceEvent::Rows { rows, .. } => heap::vec::<Row>(rows.capacity()),
+            SourceEvent::Rows { rows, .. } | SourceEvent::Posted { rows, .. } => {
+                heap::vec::<Row>(rows.capacity())
+            }
             SourceEvent::Drained { .. } | SourceEvent::Control(_) => 0,
         }
     }

@@ -84,6 +84,7 @@ pub fn run_live(
         dispatched: &|binding| {
             http_ingest.iter().for_each(|http_ingest| http_ingest.committed(binding))
         },
+        stopping: &|| http_ingest.iter().for_each(HttpIngest::refuse),
     };
     let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
     let dispatcher = &mut job.dispatcher;
@@ -92,9 +93,12 @@ pub fn run_live(
     let sequenced =
         sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
-    http_ingest.iter().for_each(HttpIngest::close);
+    http_ingest.iter().for_each(HttpIngest::refuse);
     readers.into_iter().for_each(|reader| drop(reader.join()));
-    job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options)
+    let report = job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options);
+    // Not before the log has ended: the last requests are answered when it is durable.
+    http_ingest.iter().for_each(HttpIngest::close);
+    report
 }
 
 /// Opens all partitions that there are now. The senders are those of the sources, by number.

@@ -19,9 +19,10 @@ use crate::ingest::checkpoints::{
     FoundCheckpoints, Manifest,
 };
 use crate::ingest::commit_log::{
-    CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir,
+    CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir, make_durable,
 };
 use crate::ingest::partition_states::PartitionStates;
+use crate::ingest::promises::SavedPromises;
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
 use crate::ingest::{Stop, now};
@@ -52,6 +53,8 @@ pub(super) struct Restoring {
     manifest: Option<Manifest>,
     /// The encoded logs of the checkpoint: by view, its pieces and how many rows were ever appended.
     logs: Vec<(String, Vec<Vec<u8>>, u64)>,
+    /// What clients were promised before it.
+    promises: SavedPromises,
     keeper: CheckpointKeeper,
     status: LogStatus,
 }
@@ -187,6 +190,8 @@ impl JobState {
         let logs = checkpoint.iter().flat_map(Checkpoint::logs);
         let logs = logs.map(|log| log.map(|(view, pieces, rows)| (view.to_owned(), pieces, rows)));
         let logs = logs.collect::<Result<_, _>>().map_err(RestoreError::from)?;
+        let promises = checkpoint.as_ref().map(Checkpoint::promises).transpose();
+        let promises = promises.map_err(RestoreError::from)?.unwrap_or_default();
         let plan = CheckpointPlan {
             folder: dir.path().to_owned(),
             every,
@@ -202,7 +207,7 @@ impl JobState {
         let (keeper, states) = started.map_err(RunError::Thread)?;
         let waiting = Arc::clone(&states);
         board.also_retains(CHECKPOINT, move || waiting.waiting_bytes());
-        Ok((Restoring { dir, manifest, logs, keeper, status }, states))
+        Ok((Restoring { dir, manifest, logs, promises, keeper, status }, states))
     }
 }
 
@@ -244,6 +249,13 @@ pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Res
     if stop.is_set() {
         return Ok(Restored::default());
     }
+    let last = history.as_ref().and_then(ClockHistory::last).map(|last| last.commit);
+    job.promises.lineage.restored(last.map_or(Commit(0), Commit::next));
+    if let Some((last, http_ingest)) =
+        last.zip(job.http_ingest.as_ref()).filter(|_| configured.fsync)
+    {
+        http_ingest.durable(last);
+    }
     let Restoring { dir, keeper, status, .. } = state;
     let header = RecordingHeader {
         config: config.toml.clone(),
@@ -280,6 +292,7 @@ fn read(
     let first = state.manifest.as_ref().map_or(1, |manifest| manifest.start.segment);
     let segments = state.dir.segments(first).map_err(SequencerError::from)?;
     let path = state.dir.path();
+    job.promises.restore(std::mem::take(&mut state.promises));
     if segments.is_empty() {
         tracing::info!("the state in {} begins", path.display());
         return Ok(None);
@@ -292,7 +305,8 @@ fn read(
     told((0, 1));
     let clients = config.ingest_source().map(|source| (source.number(), config.http_grace));
     let tables = NameTables { catalog: &config.catalog, registries: &config.registries };
-    let replay = LogReplay { folder: path, tables, clients, read: &told };
+    let promises = job.promises.clone();
+    let replay = LogReplay { folder: path, tables, clients, promises: &promises, read: &told };
     let known = match &state.manifest {
         Some(manifest) => Some(go_on(manifest, &state.logs, &replay, job)?),
         None => None,
@@ -302,6 +316,8 @@ fn read(
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }
+    // Commits of a process that was killed may be in memory alone: what follows them must not be on the disk before.
+    make_durable(&segments).map_err(SequencerError::from)?;
     failpoint(RESTORE_END);
     job.health.restoring(None);
     let last = history.as_ref().and_then(ClockHistory::last).map(|last| last.commit);
@@ -318,8 +334,13 @@ fn read(
     }
     if let Some(last) = last {
         let from = match &state.manifest {
-            Some(manifest) => format!("checkpoint {} and the log behind it", manifest.number),
-            None => "the log".to_owned(),
+            Some(Manifest { number, last: saved, .. }) => {
+                format!(
+                    "checkpoint {number} and {} commits of the log behind it",
+                    last.0.saturating_sub(saved.0)
+                )
+            }
+            None => format!("{} commits of the log", last.0 + 1),
         };
         tracing::info!(
             "the state in {} is restored through commit {last} from {from} ({} segments, {:.1} s)",
@@ -362,6 +383,5 @@ fn share(read: u64, of: u64) -> f64 {
 /// Answers of requests wait until their rows are durable.
 fn on_durable(job: &Job) -> OnDurable {
     let Some(http_ingest) = job.http_ingest.clone() else { return Box::new(|_| {}) };
-    http_ingest.waits_for_durability();
     Box::new(move |commit| http_ingest.durable(commit))
 }

@@ -309,6 +309,7 @@ mod tests {
             id_texts: Vec::new(),
             refused: Vec::new(),
             control: Vec::new(),
+            posts: Vec::new(),
             oldest: None,
         }
     }

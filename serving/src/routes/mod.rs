@@ -4,6 +4,7 @@
 //! index, the answers to unknown paths and wrong methods, and the tables of `docs/http.md` follow from the list.
 
 mod candles;
+mod drain;
 mod frame;
 mod health;
 mod index;
@@ -82,6 +83,7 @@ pub const ROUTES: &[RouteEntry] = &[
     stream::ENTRY,
     socket::ENTRY,
     process::ENTRY,
+    drain::ENTRY,
 ];
 
 /// The methods of a read-only path.

@@ -2,29 +2,35 @@
 //!
 //! Every row becomes part of the input or a dead letter, and the answer reports which. With `atomic=true` either all
 //! rows are taken or none. The answer's `completion_token` names a commit with which all views contain the rows: a read
-//! with this token as `min_frontier` sees them.
+//! with this token as `min_frontier` sees them. `wait` says when to answer: when a commit binds the rows, when the disk
+//! has that commit, or when views contain it.
 
 use std::time::Duration;
 
-use serde::Serialize;
 use warp::Filter;
 use warp::http::header::HeaderName;
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::answers::{KeyState, Pending};
-use crate::parameter::{ParameterType, RouteParameter, WordParameter, Words};
+use crate::parameter::{
+    CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words,
+};
+use crate::post_answer::{Answer, RowError, pointer};
 use crate::problem::{
     BUSY, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED, TOO_LARGE,
     UNAVAILABLE, UNREADABLE,
 };
 use crate::query::Query;
-use crate::read_your_writes::{WAIT_MS, reaches, wait};
+use crate::read_your_writes::reaches;
 use crate::{Context, body};
-use node_api::ingest::{IngestApi, PostError, PostOutcome, PostedBody, RowFault, Token};
+use node_api::Located;
+use node_api::ingest::{
+    FAULTS_MAX, IngestApi, Keeping, PostError, PostKey, PostOutcome, PostedBody, PostedFormat,
+    Token,
+};
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, request_parts, respond, set, text};
+use super::{Endpoint, RequestParts, Route, RouteEntry, json, request_parts, respond, set};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
@@ -57,11 +63,24 @@ const ATOMIC: WordParameter<bool> = WordParameter::new(
     "false",
     "whether all rows are refused if one is",
 );
-const WAIT: WordParameter<bool> = WordParameter::new(
+const WAIT: WordParameter<Option<Wait>> = WordParameter::optional(
     "wait",
-    Words::new(&["accepted", "processed"], &[false, true]),
-    "accepted",
-    "whether to answer when the rows are taken, or when views contain them",
+    Words::new(
+        &["accepted", "durable", "visible", "processed"],
+        &[
+            Some(Wait::Accepted),
+            Some(Wait::Durable),
+            Some(Wait::Visible),
+            Some(Wait::Processed), // its former name
+        ],
+    ),
+    "when to answer: when a commit binds the rows, when the disk has that commit, or when views contain it as well \
+     (formerly `processed`); by default `durable` of a job that makes its commits durable, else `accepted`",
+);
+const WAIT_MS: CountParameter = CountParameter::milliseconds(
+    "wait_ms",
+    CountRange { least: 0, most: 30_000, default: 10_000 },
+    "how long to wait for that, once a commit binds the rows; then the answer says how far it is",
 );
 const IDEMPOTENCY_KEY: RouteParameter = RouteParameter::header(
     "Idempotency-Key",
@@ -71,8 +90,15 @@ const IDEMPOTENCY_KEY: RouteParameter = RouteParameter::header(
 /// The longest idempotency key.
 const KEY_MAX: usize = 255;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// The most rejected rows that an answer lists.
-const ERRORS_MAX: usize = 1_000;
+
+/// When to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Accepted,
+    Durable,
+    Visible,
+    Processed,
+}
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
@@ -94,32 +120,9 @@ fn route(context: &Context) -> Route {
 struct PostOptions {
     row_type: Option<String>,
     atomic: bool,
-    /// How long to wait until views contain the rows; none: no wait.
-    processed: Option<Duration>,
-}
-
-/// The answer after rows were taken.
-#[derive(Serialize)]
-struct Answer<'a> {
-    accepted: usize,
-    rejected: usize,
-    errors: Vec<RowError<'a>>,
-    /// The number of rejected rows that are not listed; they are dead letters like the others.
-    #[serde(skip_serializing_if = "is_zero")]
-    errors_left_out: usize,
-    completion_token: Option<String>,
-    /// Whether the rows survive a crash of the process.
-    durable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    processed: Option<bool>,
-}
-
-#[derive(Serialize)]
-struct RowError<'a> {
-    row: usize,
-    pointer: String,
-    code: &'static str,
-    detail: &'a str,
+    wait: Wait,
+    /// How long to wait when the rows are bound.
+    within: Duration,
 }
 
 async fn answer(
@@ -130,7 +133,7 @@ async fn answer(
     let ingest = context.posts.ingest.clone().ok_or_else(|| {
         Problem::new(INGEST_DISABLED, "this process takes no rows: `ingest` of [http] is false")
     })?;
-    let options = read(&request, &*ingest)?;
+    let options = read(&request, &*ingest, context.keeping)?;
     let form = body::form(&request.headers)?;
     let key = key(&request.headers)?;
     let limit = ingest.body_bytes();
@@ -139,90 +142,105 @@ async fn answer(
     let room = room.ok_or_else(|| Problem::new(BUSY, "too many bodies are being read already"))?;
     let rows = body::read(length, body, limit).await?;
 
-    let pending = match key {
-        None => None,
-        Some(key) => {
-            let about = format!("{form:?} {:?} {}\n", options.row_type, options.atomic);
-            let hash = xxh3_128(&[about.as_bytes(), &rows].concat());
-            match context.posts.answers.begin(&key, hash) {
-                KeyState::New(pending) => Some(pending),
-                KeyState::Answered(answer) => return Ok(replayed(&answer)),
-                KeyState::InProgress => {
-                    let detail = "a request with this `Idempotency-Key` is being answered";
-                    return Err(Problem::new(IN_PROGRESS, detail));
-                }
-                KeyState::Other => {
-                    let detail = "this `Idempotency-Key` came with other rows before";
-                    return Err(Problem::new(KEY_REUSED, detail));
-                }
-            }
-        }
-    };
-    let PostOptions { row_type, atomic, processed } = options;
-    let sent = PostedBody { form, body: rows, row_type, atomic };
+    let PostOptions { row_type, atomic, wait, within } = options;
+    let key = key.map(|key| {
+        let request_hash = request_hash(form, row_type.as_deref(), atomic, &rows);
+        PostKey { key, request_hash }
+    });
+    // Where nothing becomes durable, nobody waits for it.
+    let waits_for_disk = wait != Wait::Accepted && context.keeping == Keeping::Disk;
+    let durable_within = if waits_for_disk { within } else { Duration::ZERO };
+    let sent = PostedBody { form, body: rows, row_type, atomic, key, durable_within };
     // A task of its own: rows of a client that disconnects now are taken, and it may ask for the answer again.
     let taking = tokio::spawn(async move {
         let taken = ingest.take(sent).await.map_err(problem);
         drop(room);
-        outcome(&context, taken?, processed, pending).await
+        outcome(&context, taken?, wait, within).await
     });
-    let body = taking.await.map_err(|_| Problem::internal())??;
-    Ok(text(StatusCode::ACCEPTED, JSON, body))
+    taking.await.map_err(|_| Problem::internal())?
 }
 
 const JSON: &str = "application/json";
 
-/// The answer after rows were taken. It is stored if there is a key.
+/// A hash of all that a request says. It is kept with the state of a job, so it must stay what it is.
+fn request_hash(form: PostedFormat, row_type: Option<&str>, atomic: bool, rows: &[u8]) -> u128 {
+    let form = match form {
+        PostedFormat::Json => "json",
+        PostedFormat::Ndjson => "ndjson",
+        PostedFormat::Csv => "csv",
+    };
+    let about = format!("{form} {} {atomic}\n", row_type.unwrap_or("-"));
+    xxh3_128(&[about.as_bytes(), rows].concat())
+}
+
+/// The answer after rows were taken, when what was asked for is so.
 async fn outcome(
     context: &Context,
     taken: PostOutcome,
-    processed: Option<Duration>,
-    pending: Option<Pending>,
-) -> Result<String, Problem> {
-    let PostOutcome { accepted, rejected, commit, durable } = taken;
-    let processed = match (processed, commit) {
-        (None, _) => None,
-        (Some(_), None) => Some(false),
-        (Some(wait), Some(commit)) => Some(reaches(&*context.reader, commit, wait).await),
+    wait: Wait,
+    within: Duration,
+) -> Result<Response, Problem> {
+    let PostOutcome { accepted, rejected, faults, token, durable, is_replayed } = taken;
+    let waits = matches!(wait, Wait::Visible | Wait::Processed);
+    let visible = match token {
+        _ if !waits => None,
+        None => Some(false),
+        Some(token) => Some(is_visible(context, token, within).await),
     };
-    let body = Answer {
+    let answer = Answer {
         accepted,
-        rejected: rejected.len(),
-        errors: rejected.iter().take(ERRORS_MAX).map(RowError::of).collect(),
-        errors_left_out: rejected.len().saturating_sub(ERRORS_MAX),
-        completion_token: commit.map(|commit| Token { run: context.run.0, commit }.to_string()),
+        rejected,
+        errors_left_out: rejected - faults.len().min(rejected),
+        errors: faults.iter().map(RowError::of).collect(),
+        completion_token: token.map(|token| token.to_string()),
         durable,
-        processed,
+        visible,
+        processed: visible.filter(|_| wait == Wait::Processed),
     };
-    let body = serde_json::to_string(&body).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
-        Problem::internal()
-    })?;
-    if let Some(pending) = pending {
-        pending.answered(&body);
+    let mut response = json(StatusCode::ACCEPTED, JSON, &answer)?;
+    if is_replayed {
+        set(&mut response, REPLAYED, "true");
     }
-    Ok(body)
+    Ok(response)
 }
 
-fn replayed(answer: &str) -> Response {
-    let mut response = text(StatusCode::ACCEPTED, JSON, answer.to_owned());
-    set(&mut response, REPLAYED, "true");
-    response
+/// Waits at most so long until views contain the commit of a token.
+async fn is_visible(context: &Context, token: Token, within: Duration) -> bool {
+    match context.lineage.locate(token) {
+        Located::Survived(commit) => reaches(&*context.reader, commit, within).await,
+        // Of the first answer of a request that came again, long ago.
+        Located::Unknown => true,
+        Located::Lost { .. } | Located::Restoring => false,
+    }
 }
 
-fn read(request: &RequestParts, ingest: &dyn IngestApi) -> Result<PostOptions, Problem> {
+fn read(
+    request: &RequestParts,
+    ingest: &dyn IngestApi,
+    keeping: Keeping,
+) -> Result<PostOptions, Problem> {
     let mut query = Query::new(&request.query, PARAMETERS);
     let types = ingest.row_types();
     let row_type = query.one_of(&ROW_TYPE, ROW_TYPE_OF, &types, |known, given| known == given);
     let atomic = query.word(&ATOMIC);
-    let waits = query.word(&WAIT);
-    if !waits {
-        let why = "says how long to wait with `wait=processed`, which is not given";
+    let default = if keeping == Keeping::Disk { Wait::Durable } else { Wait::Accepted };
+    let wait = query.word(&WAIT).unwrap_or(default);
+    if wait == Wait::Durable && keeping != Keeping::Disk {
+        let lacks = match keeping {
+            Keeping::Process => "`fsync = false` in `[state]` leaves the disk its time",
+            _ => "`dir` in `[state]` (`run --state DIR`) keeps them",
+        };
+        let detail = format!("wait=durable: this job does not make its commits durable; {lacks}");
+        let allowed = ["accepted", "visible"].map(str::to_owned).to_vec();
+        query.error(WAIT.declared.name, "enum", detail, allowed);
+    }
+    if wait == Wait::Accepted {
+        let why = "says how long to wait with `wait=durable` or `wait=visible`, which is not given";
         query.reject(&WAIT_MS.declared, why);
     }
-    let wait = wait(&mut query);
+    let within = Duration::from_millis(query.count(&WAIT_MS) as u64);
     query.finish()?;
-    Ok(PostOptions { row_type, atomic, processed: waits.then_some(wait) })
+    Ok(PostOptions { row_type, atomic, wait, within })
 }
 
 /// The idempotency key of a request.
@@ -247,8 +265,10 @@ fn problem(away: PostError) -> Problem {
         PostError::Unreadable(_) => Problem::new(UNREADABLE, detail),
         PostError::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
         PostError::Closed => Problem::new(UNAVAILABLE, detail),
+        PostError::InProgress => Problem::new(IN_PROGRESS, detail),
+        PostError::OtherRequest => Problem::new(KEY_REUSED, detail),
         PostError::Refused { rows, .. } => {
-            let errors = rows.iter().take(ERRORS_MAX).map(|row| FieldError {
+            let errors = rows.iter().take(FAULTS_MAX).map(|row| FieldError {
                 pointer: pointer(row),
                 code: row.code,
                 detail: row.detail.clone(),
@@ -259,24 +279,21 @@ fn problem(away: PostError) -> Problem {
     }
 }
 
-impl RowError<'_> {
-    fn of(fault: &RowFault) -> RowError<'_> {
-        let RowFault { row, code, detail, .. } = fault;
-        RowError { row: *row, pointer: pointer(fault), code, detail }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `#/body/3/price`: rows from 0; fields as written, escaped as in JSON pointers.
-fn pointer(RowFault { row, field, .. }: &RowFault) -> String {
-    const SHOWN_MAX: usize = 64;
-    if field.is_empty() {
-        return format!("#/body/{row}");
+    /// Hashes are in the state of jobs, which later builds read.
+    #[test]
+    fn the_hash_of_a_request_stays_what_it_is() {
+        let hash = request_hash(PostedFormat::Ndjson, Some("fill"), true, b"{}");
+        assert_eq!(format!("{hash:032x}"), "c2ccfc8596b49e5b19ac1d91c3479c1e");
+        let others = [
+            request_hash(PostedFormat::Json, Some("fill"), true, b"{}"),
+            request_hash(PostedFormat::Ndjson, None, true, b"{}"),
+            request_hash(PostedFormat::Ndjson, Some("fill"), false, b"{}"),
+            request_hash(PostedFormat::Ndjson, Some("fill"), true, b"{ }"),
+        ];
+        assert!(others.iter().all(|other| *other != hash));
     }
-    let field: String = field.chars().take(SHOWN_MAX).collect();
-    format!("#/body/{row}/{}", field.replace('~', "~0").replace('/', "~1"))
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }

@@ -30,7 +30,8 @@ use market::{
 use serde_json::Value;
 
 use super::routes::app;
-use node_api::{Check, Health, MetricsText};
+use node_api::ingest::Keeping;
+use node_api::{Check, Health, Lineage, MetricsText};
 
 use super::{Context, Limits, Posts, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
@@ -251,6 +252,9 @@ impl Server {
             sockets: Arc::new(Semaphore::new(8)),
             posts: Posts::new(None),
             run: Generation(0xbeef),
+            lineage: Lineage::of(Generation(0xbeef)),
+            keeping: Keeping::Nothing,
+            drain: Arc::new(|| ()),
             access: Arc::default(),
         };
         Server { rows, context }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{Answer, Server, app, process, views};
+use node_api::ingest::Keeping;
+
 use crate::{CountRange, Endpoint, ParameterPlace, ParameterType, ROUTES, RouteParameter};
 
 /// All endpoints that answer plain requests: `/ws` speaks WebSocket only.
@@ -28,6 +30,7 @@ fn of_query(endpoint: &Endpoint) -> impl Iterator<Item = &'static RouteParameter
 /// A server that takes rows, knows `a:B` and `a:C`, and ends subscriptions at once.
 fn server() -> Server {
     let (mut server, _) = process::server();
+    server.context.keeping = Keeping::Disk;
     server.context.closing = watch::channel(true).1;
     for name in ["a:B", "a:C"] {
         server.context.catalog.resolve(name).unwrap();
@@ -95,7 +98,7 @@ fn name(parameter: &RouteParameter) -> &'static str {
 /// A query that gives a parameter this value, and another one without which it is refused.
 fn given(endpoint: &Endpoint, parameter: &RouteParameter, value: &str) -> String {
     let beside = match parameter.name {
-        "wait_ms" if of_query(endpoint).any(|other| other.name == "wait") => "&wait=processed",
+        "wait_ms" if of_query(endpoint).any(|other| other.name == "wait") => "&wait=visible",
         "wait_ms" => "&min_frontier=1",
         _ => "",
     };

@@ -1,18 +1,20 @@
 //! Rows that clients send, with an ingest API that follows a script; and reads that must see them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use market::{BarState, Commit};
+use market::{BarState, Commit, Generation};
 use serde_json::{Value, json};
 
 use super::{Answer, Server, app};
 use crate::Posts;
 use node_api::ingest::{
-    IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
+    FAULTS_MAX, IngestApi, Keeping, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat,
+    RowFault, Token,
 };
+use node_api::{Ancestor, Lineage};
 
 const PATH: &str = "/api/streaming/process";
 
@@ -23,19 +25,36 @@ pub(super) struct Prepared {
     sent: Mutex<Vec<PostedBody>>,
     /// Nothing is answered while this is locked.
     gate: tokio::sync::Mutex<()>,
+    /// How many were answered.
+    taken: AtomicUsize,
+}
+
+/// What became of rows that are bound by a commit of this run.
+fn bound(accepted: usize, commit: Option<u64>) -> PostOutcome {
+    PostOutcome {
+        accepted,
+        rejected: 0,
+        faults: Vec::new(),
+        token: commit.map(|commit| Token { run: 0xbeef, commit: Commit(commit) }),
+        durable: false,
+        is_replayed: false,
+    }
+}
+
+/// The same with rows that were refused.
+fn refused(outcome: PostOutcome, mut faults: Vec<RowFault>) -> PostOutcome {
+    let rejected = faults.len();
+    faults.truncate(FAULTS_MAX);
+    PostOutcome { rejected, faults, ..outcome }
 }
 
 impl IngestApi for Prepared {
     fn take(&self, sent: PostedBody) -> PostFuture<'_> {
-        let all = PostOutcome {
-            accepted: 2,
-            rejected: Vec::new(),
-            commit: Some(Commit(17)),
-            durable: false,
-        };
+        let all = bound(2, Some(17));
         self.sent.lock().unwrap().push(sent);
         Box::pin(async move {
             let _open = self.gate.lock().await;
+            self.taken.fetch_add(1, Ordering::SeqCst);
             self.answers.lock().unwrap().pop_front().unwrap_or(Ok(all))
         })
     }
@@ -86,12 +105,7 @@ fn fault(row: usize, field: &str) -> RowFault {
 async fn the_answer_reports_every_row() {
     let (server, ingest) = server();
     let rejected = vec![fault(1, "price"), fault(3, ""), fault(4, "a/b~")];
-    ingest.answer(Ok(PostOutcome {
-        accepted: 2,
-        rejected,
-        commit: Some(Commit(17)),
-        durable: false,
-    }));
+    ingest.answer(Ok(refused(bound(2, Some(17)), rejected)));
     let answer = post(&server, "", &[], "[]").await;
     assert_eq!((answer.status(), answer.header("content-type")), (202, "application/json"));
     let error = |row, pointer| json!({"row": row, "pointer": pointer, "code": "bad_price", "detail": "is none"});
@@ -104,16 +118,11 @@ async fn the_answer_reports_every_row() {
     });
     assert_eq!(answer.json(), want);
     // Rows that were not bound in time have no token.
-    ingest.answer(Ok(PostOutcome {
-        accepted: 1,
-        rejected: Vec::new(),
-        commit: None,
-        durable: false,
-    }));
+    ingest.answer(Ok(bound(1, None)));
     assert_eq!(post(&server, "", &[], "[]").await.json()["completion_token"], Value::Null);
     // A long list is cut.
     let rejected = (0..1_003).map(|row| fault(row, "price")).collect();
-    ingest.answer(Ok(PostOutcome { accepted: 0, rejected, commit: None, durable: false }));
+    ingest.answer(Ok(refused(bound(0, None), rejected)));
     let cut = post(&server, "", &[], "[]").await.json();
     assert_eq!((&cut["rejected"], &cut["errors_left_out"]), (&json!(1_003), &json!(3)));
 }
@@ -153,18 +162,24 @@ async fn rejected_requests_have_a_reason() {
         (PostError::Busy("full".to_owned()), 429, "busy"),
         (PostError::Unreadable("no array".to_owned()), 400, "unreadable-body"),
         (PostError::TooManyRows { limit: 3 }, 413, "too-large"),
-        (PostError::Refused { rows: vec![fault(2, "price")], of: 4 }, 422, "rows-refused"),
+        (
+            PostError::Refused { rows: vec![fault(2, "price")], rejected: 1, of: 4 },
+            422,
+            "rows-refused",
+        ),
         (PostError::Closed, 503, "unavailable"),
+        (PostError::InProgress, 409, "in-progress"),
+        (PostError::OtherRequest, 422, "idempotency-key-reused"),
     ] {
         ingest.answer(Err(away.clone()));
         let answer = post(&server, "", &[], "[]").await;
         let problem = answer.json();
         assert_eq!((answer.status(), &problem["code"]), (status, &json!(code)));
         assert_eq!(problem["detail"], away.to_string());
-        let again = status == 429 || status == 503;
+        let again = [409, 429, 503].contains(&status);
         assert_eq!(answer.header("retry-after"), if again { "1" } else { "" }, "{code}");
         assert_eq!(problem["retryable"], again);
-        if status == 422 {
+        if code == "rows-refused" {
             assert_eq!(problem["errors"][0]["pointer"], "#/body/2/price");
             assert_eq!(problem["errors"][0]["code"], "bad_price");
         }
@@ -187,35 +202,31 @@ async fn bodies_have_a_bound() {
 }
 
 #[tokio::test]
-async fn the_same_key_has_the_same_answer() {
+async fn keys_go_with_a_hash_of_what_is_asked() {
     let (server, ingest) = server();
     let key = [("idempotency-key", "k-1")];
-    let first = post(&server, "", &key, "[1]").await;
-    assert_eq!((first.status(), first.header("idempotency-replayed")), (202, ""));
-    ingest.answer(Ok(PostOutcome {
-        accepted: 9,
-        rejected: Vec::new(),
-        commit: None,
-        durable: false,
-    }));
+    let mut hashes = Vec::new();
+    for (query, body) in [
+        ("", "[1]"),
+        ("?wait=visible", "[1]"),
+        ("", "[2]"),
+        ("?atomic=true", "[1]"),
+        ("?type=fill", "[1]"),
+    ] {
+        assert_eq!(post(&server, query, &key, body).await.status(), 202);
+        let sent = ingest.sent().remove(0).key.unwrap();
+        assert_eq!(sent.key, "k-1");
+        hashes.push(sent.request_hash);
+    }
+    assert_eq!(hashes[0], hashes[1], "waiting for more is no other request");
+    hashes.remove(0);
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 4);
+    ingest.answer(Ok(PostOutcome { is_replayed: true, ..bound(2, Some(17)) }));
     let again = post(&server, "", &key, "[1]").await;
     assert_eq!((again.status(), again.header("idempotency-replayed")), (202, "true"));
-    assert_eq!((again.json(), ingest.sent().len()), (first.json(), 1), "it was taken once");
-    for (query, body) in [("", "[2]"), ("?atomic=true", "[1]"), ("?type=fill", "[1]")] {
-        let other = post(&server, query, &key, body).await;
-        assert_eq!(
-            (other.status(), &other.json()["code"]),
-            (422, &json!("idempotency-key-reused"))
-        );
-    }
-    // Waiting for more is no other request.
-    assert_eq!(post(&server, "?wait=processed", &key, "[1]").await.status(), 202);
-    // What was turned away may come again under its key.
-    ingest.answers.lock().unwrap().clear();
-    ingest.answer(Err(PostError::Busy("full".to_owned())));
-    let key = [("idempotency-key", "k-2")];
-    assert_eq!(post(&server, "", &key, "[1]").await.status(), 429);
-    assert_eq!(post(&server, "", &key, "[1]").await.status(), 202);
+    assert_eq!(post(&server, "", &key, "[1]").await.header("idempotency-replayed"), "");
     for wrong in ["", "two words", &"x".repeat(256)] {
         let answer = post(&server, "", &[("idempotency-key", wrong)], "[1]").await;
         assert_eq!(answer.status(), 400, "{wrong:?}");
@@ -224,27 +235,18 @@ async fn the_same_key_has_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_being_answered_is_not_taken_twice() {
+async fn the_rows_of_a_client_that_disconnects_are_taken() {
     let (server, ingest) = server();
-    let key = [("idempotency-key", "k-1")];
     let gate = ingest.gate.lock().await;
-    let mut first = Box::pin(post(&server, "", &key, "[1]"));
+    let mut first = Box::pin(post(&server, "", &[], "[1]"));
     while ingest.sent.lock().unwrap().is_empty() {
         let _ = tokio::time::timeout(Duration::from_millis(1), &mut first).await;
     }
-    let answer = post(&server, "", &key, "[1]").await;
-    assert_eq!((answer.status(), &answer.json()["code"]), (409, &json!("in-progress")));
-    // The rows of a client that disconnects are taken all the same, and the answer can be fetched.
     drop(first);
     drop(gate);
-    let answer = loop {
-        let answer = post(&server, "", &key, "[1]").await;
-        if answer.status() != 409 {
-            break answer;
-        }
+    while ingest.taken.load(Ordering::SeqCst) == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
-    };
-    assert_eq!((answer.status(), ingest.sent().len()), (202, 1));
+    }
 }
 
 #[tokio::test]
@@ -282,28 +284,116 @@ async fn parameters_that_cannot_be() {
 }
 
 #[tokio::test]
-async fn rows_are_processed_when_views_are_complete_at_their_commit() {
+async fn rows_are_visible_when_views_are_complete_at_their_commit() {
     let (server, ingest) = server();
-    let processed = |commit, query: &'static str| {
-        ingest.answer(Ok(PostOutcome {
-            accepted: 1,
-            rejected: Vec::new(),
-            commit,
-            durable: false,
-        }));
+    let visible = |commit, query: &'static str| {
+        ingest.answer(Ok(bound(1, commit)));
         let answer = post(&server, query, &[], "[]");
-        async { answer.await.json()["processed"].clone() }
+        async {
+            let answer = answer.await.json();
+            [answer["visible"].clone(), answer["processed"].clone()]
+        }
     };
-    assert_eq!(processed(Some(Commit(17)), "?wait=accepted").await, Value::Null);
-    assert_eq!(processed(Some(Commit(17)), "?wait=processed").await, true);
-    assert_eq!(processed(Some(Commit(18)), "?wait=processed&wait_ms=5").await, false);
-    assert_eq!(processed(None, "?wait=processed").await, false);
-    let later = processed(Some(Commit(20)), "?wait=processed&wait_ms=20000");
+    let none = Value::Null;
+    assert_eq!(visible(Some(17), "?wait=accepted").await, [none.clone(), none.clone()]);
+    assert_eq!(visible(Some(17), "?wait=visible").await, [json!(true), none]);
+    // By its former name.
+    assert_eq!(visible(Some(17), "?wait=processed").await, [true, true]);
+    assert_eq!(visible(Some(18), "?wait=processed&wait_ms=5").await, [false, false]);
+    assert_eq!(visible(None, "?wait=processed").await, [false, false]);
+    let later = visible(Some(20), "?wait=processed&wait_ms=20000");
     let moves = async {
         tokio::time::sleep(Duration::from_millis(10)).await;
         server.rows.commit.store(20, Ordering::SeqCst);
     };
-    assert_eq!(tokio::join!(later, moves).0, true);
+    assert_eq!(tokio::join!(later, moves).0, [true, true]);
+}
+
+#[tokio::test]
+async fn a_wait_for_the_disk_is_refused_where_there_is_none() {
+    for (keeping, query, waits) in [
+        (Keeping::Nothing, "", Some(0)),
+        (Keeping::Nothing, "?wait=durable", None),
+        (Keeping::Process, "?wait=durable&wait_ms=5", None),
+        (Keeping::Process, "?wait=visible&wait_ms=5", Some(0)),
+        (Keeping::Disk, "", Some(10_000)),
+        (Keeping::Disk, "?wait_ms=7", Some(7)),
+        (Keeping::Disk, "?wait=durable&wait_ms=7", Some(7)),
+        (Keeping::Disk, "?wait=visible&wait_ms=7", Some(7)),
+        (Keeping::Disk, "?wait=accepted", Some(0)),
+    ] {
+        let (mut server, ingest) = server();
+        server.context.keeping = keeping;
+        let answer = post(&server, query, &[], "[]").await;
+        let sent = ingest.sent().pop().map(|sent| sent.durable_within.as_millis());
+        assert_eq!(sent, waits, "{keeping:?} {query}: {}", answer.text());
+        if waits.is_none() {
+            let problem = answer.json();
+            assert_eq!(
+                (answer.status(), &problem["errors"][0]["allowed"]),
+                (400, &json!(["accepted", "visible"]))
+            );
+            let cure =
+                if keeping == Keeping::Nothing { "`dir` in `[state]`" } else { "`fsync = false`" };
+            assert!(problem["detail"].as_str().unwrap().contains(cure), "{problem}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_earlier_runs() {
+    let (mut server, _) = server();
+    let lineage = Lineage::of(Generation(0xbeef));
+    let of =
+        |run, end| Ancestor { generation: Generation(run), first: Commit(0), end: Commit(end) };
+    lineage.restoring([of(0xcafe, 10)]);
+    server.context.lineage = lineage.clone();
+    let ask = |token: &str| format!("/v1/views/candles?min_frontier={token}&wait_ms=0");
+    let early = server.ask(&ask("cafe-9")).await;
+    assert_eq!((early.status(), &early.json()["code"]), (425, &json!("frontier-not-reached")));
+    assert!(early.text().contains("is being restored"), "{}", early.text());
+    let waiting = server.ask("/v1/views/candles?min_frontier=cafe-9&wait_ms=20000");
+    let restores = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        lineage.restored(Commit(10));
+    };
+    assert_eq!(tokio::join!(waiting, restores).0.status(), 200);
+    let lost = server.ask(&ask("cafe-10")).await;
+    assert_eq!((lost.status(), &lost.json()["code"]), (410, &json!("commit-lost")));
+    let detail = lost.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("commit 10 of run cafe") && detail.contains("through 9"), "{detail}");
+    assert_eq!(server.ask(&ask("f00d-1")).await.status(), 400);
+    assert_eq!(server.ask(&ask("beef-17")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_drain_is_asked_for_as_often_as_one_likes() {
+    let (mut server, _) = server();
+    let asked: Arc<AtomicUsize> = Arc::default();
+    let count = Arc::clone(&asked);
+    server.context.drain = Arc::new(move || {
+        let _ = count.fetch_add(1, Ordering::SeqCst);
+    });
+    server.context.keeping = Keeping::Disk;
+    let drain = |headers: &'static [(&'static str, &'static str)]| {
+        let mut request = warp::test::request().method("POST").path("/streaming/drain");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let app = app(&server.context);
+        async move { Answer(request.reply(&app).await) }
+    };
+    let first = drain(&[]).await;
+    let json = first.json();
+    assert_eq!(
+        (first.status(), &json["run"], &json["status"]),
+        (202, &json!(server.context.run.to_string()), &json!("draining"))
+    );
+    assert_eq!(json["kept"], "disk");
+    assert_eq!(drain(&[]).await.json(), json);
+    let foreign = drain(&[("sec-fetch-site", "cross-site")]).await;
+    assert_eq!((foreign.status(), asked.load(Ordering::SeqCst)), (403, 2));
+    assert_eq!(server.ask("/streaming/drain").await.header("allow"), "POST");
 }
 
 #[tokio::test]

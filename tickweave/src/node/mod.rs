@@ -12,8 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use market::{Generation, SourceId};
-use node_api::Health;
-use node_api::ingest::IngestApi;
+use node_api::ingest::{IngestApi, Keeping};
+use node_api::{Health, Lineage};
 use operators::NoStates;
 use rows::ViewReader;
 use rows::readers::ReaderPool;
@@ -57,6 +57,9 @@ struct Handles {
     metrics: Metrics,
     health: HealthMonitor,
     http_ingest: Option<HttpIngest>,
+    lineage: Lineage,
+    keeping: Keeping,
+    stop: Stop,
 }
 
 /// The deliveries to sinks, which begin when the job is where it ended before.
@@ -120,6 +123,9 @@ impl Node {
             metrics: job.metrics.clone(),
             health: job.health.clone(),
             http_ingest: job.http_ingest.clone(),
+            lineage: job.lineage(),
+            keeping: job.keeping,
+            stop: stop.clone(),
         };
         let server = server.serve(handles.context(&config, readers));
         let (sinks, runtime) = (Sinks::default(), server.runtime().clone());
@@ -202,6 +208,14 @@ impl Node {
     }
 }
 
+/// Ends the node in order, as a client asks for.
+fn drain(stop: &Stop) {
+    if !stop.is_set() {
+        tracing::info!("a client asks for the end (POST /streaming/drain): stopping in order");
+    }
+    stop.set();
+}
+
 fn control(config: &Config, paused: PausedSources, stop: Stop) -> NodeControl {
     let named =
         |source: &dataflows::config::ConfiguredSource| (source.names.name.clone(), source.id);
@@ -212,7 +226,7 @@ fn control(config: &Config, paused: PausedSources, stop: Stop) -> NodeControl {
 impl Handles {
     /// What the routes answer from.
     fn context(&self, config: &Config, readers: ReaderPool) -> Context {
-        let health = self.health.clone();
+        let (health, stop) = (self.health.clone(), self.stop.clone());
         let connections = descriptors::connections(config.connections, Needs::of(config));
         let limits = Limits { connections, ..Limits::default() };
         let ingest = self.http_ingest.clone();
@@ -235,6 +249,9 @@ impl Handles {
             sockets: Arc::new(Semaphore::new(limits.sockets() as usize)),
             posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),
             run: self.generation,
+            lineage: self.lineage.clone(),
+            keeping: self.keeping,
+            drain: Arc::new(move || drain(&stop)),
             access: Arc::new(config.access.clone()),
             limits,
         }

@@ -165,13 +165,15 @@ fn rows_reach_a_node_without_a_socket_and_are_seen_at_the_commit_that_is_answere
         body: trade.as_bytes().to_vec(),
         row_type: None,
         atomic: true,
+        key: None,
+        durable_within: Duration::ZERO,
     };
     let outcome = wait_for(|| match block_on(ingest.take(body.clone())) {
         Err(PostError::Closed) => None, // the run has not begun
         taken => Some(taken.unwrap()),
     });
-    assert_eq!((outcome.accepted, outcome.rejected.len()), (1, 0));
-    let commit = outcome.commit.unwrap();
+    assert_eq!((outcome.accepted, outcome.rejected), (1, 0));
+    let commit = outcome.token.unwrap().commit;
     wait_for(|| Some(()).filter(|()| node.reader().frontier().commit >= Some(commit)));
     assert_eq!(node.reader().count(JOBS[0].views.named("candles").unwrap()), 1);
     assert!(node.address().ip().is_loopback());

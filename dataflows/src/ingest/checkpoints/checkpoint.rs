@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::file::{numbers, path_of, read_extent, read_manifest};
 use super::manifest::{Extent, Manifest};
 use super::{CheckpointError, io};
+use crate::ingest::promises::SavedPromises;
 
 /// A checkpoint whose every byte was held to its checksum.
 pub struct Checkpoint {
@@ -92,6 +93,15 @@ impl Checkpoint {
                 problem: "the checkpoint refers to no such file".to_owned(),
             }),
         }
+    }
+
+    /// What clients were promised before its first commit; nothing in one of an earlier version.
+    pub fn promises(&self) -> Result<SavedPromises, CheckpointError> {
+        let Some(extent) = self.manifest.promises else { return Ok(SavedPromises::default()) };
+        SavedPromises::decode(&self.read(extent)?).map_err(|error| CheckpointError::Damaged {
+            path: self.path(),
+            problem: format!("what clients were promised: {error}"),
+        })
     }
 
     /// The entries of the logs, each by its view: the encoded pieces in order, and how many rows were ever appended.

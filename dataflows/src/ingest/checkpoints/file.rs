@@ -9,8 +9,10 @@ use super::{CheckpointError, io};
 use crate::failpoints::{CHECKPOINT_AFTER, CHECKPOINT_BEFORE, failpoint};
 
 const MAGIC: &[u8; 6] = b"TWCKPT";
-/// The version of the form of the file.
-const VERSION: &[u8; 2] = b"01";
+/// The version of the form of the file. Version 2 has what clients were promised.
+const VERSION: &[u8; 2] = b"02";
+/// The version before, which is read as well.
+const VERSION_BEFORE: &[u8; 2] = b"01";
 /// Length of the manifest, its checksum, the checksum of both.
 const TRAILER_BYTES: usize = 16;
 const PREFIX: &str = "checkpoint-";
@@ -73,7 +75,8 @@ impl CheckpointFile {
     /// Adds the manifest, makes the file durable and gives it its name. Returns how long it is.
     pub(super) fn finish(mut self, manifest: &Manifest) -> Result<u64, CheckpointError> {
         let path = path_of(&self.folder, self.number);
-        let manifest = postcard::to_stdvec(manifest).map_err(|error| {
+        let whole = postcard::to_stdvec(&(manifest, manifest.promises));
+        let manifest = whole.map_err(|error| {
             let problem = format!("its manifest cannot be encoded: {error}");
             CheckpointError::Damaged { path: path.clone(), problem }
         })?;
@@ -125,9 +128,10 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
     if !start.starts_with(MAGIC) {
         return Err(damaged("it does not begin as a checkpoint does"));
     }
-    if !start.ends_with(VERSION) {
+    if !start.ends_with(VERSION) && !start.ends_with(VERSION_BEFORE) {
         let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
+        let known = format!("{} and {}", version(VERSION_BEFORE), version(VERSION));
+        let found = version(&start[MAGIC.len()..]);
         return Err(CheckpointError::OtherVersion { path: path.to_owned(), found, known });
     }
     let trailer_at = bytes - TRAILER_BYTES as u64;
@@ -147,7 +151,12 @@ pub(super) fn read_manifest(path: &Path) -> Result<Manifest, CheckpointError> {
     if crc32fast::hash(&manifest).to_le_bytes() != *checksum {
         return Err(damaged("the checksum of its manifest does not fit"));
     }
-    postcard::from_bytes(&manifest).map_err(|error| damaged(&format!("its manifest: {error}")))
+    let read = match start.ends_with(VERSION_BEFORE) {
+        true => postcard::from_bytes(&manifest),
+        false => postcard::from_bytes(&manifest)
+            .map(|(manifest, promises)| Manifest { promises, ..manifest }),
+    };
+    read.map_err(|error| damaged(&format!("its manifest: {error}")))
 }
 
 /// Reads a piece of a file, and holds it to its checksum.

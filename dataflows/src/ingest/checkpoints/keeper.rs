@@ -20,6 +20,7 @@ use super::messages::{Finish, Message};
 use super::states::{CheckpointStates, Counts};
 use super::writer::{CheckpointStatus, Writer};
 use crate::ingest::causes::with_causes;
+use crate::ingest::promises::SavedPromises;
 use crate::publish::Board;
 use crate::telemetry::Metrics;
 
@@ -69,6 +70,7 @@ pub struct CheckpointKeeper {
 struct Open {
     number: u64,
     start: ReplayStart,
+    promises: SavedPromises,
     began: Instant,
     /// The shards before this one are saved, or their commit is on its way.
     next_shard: u16,
@@ -135,9 +137,9 @@ impl CheckpointKeeper {
         self.open.is_none() && self.plan.every.is_some() && self.due <= now
     }
 
-    /// Begins a checkpoint with the commit at hand. `log` is the file that has this commit and later ones. One that is
-    /// open is given up.
-    pub fn begin(&mut self, start: ReplayStart, log: File, now: Instant) {
+    /// Begins a checkpoint with the commit at hand. `promises` are those before it, and `log` is the file that has this
+    /// commit and later ones. One that is open is given up.
+    pub fn begin(&mut self, start: ReplayStart, promises: SavedPromises, log: File, now: Instant) {
         if self.open.take_if(|open| !open.is_finishing).is_some() {
             let _ = self.to_writer.send(Message::Abandon); // a writer that is gone has said why
         }
@@ -149,6 +151,7 @@ impl CheckpointKeeper {
             number,
             last: start.commit,
             start,
+            promises,
             began: now,
             next_shard: 0,
             is_finishing: false,
@@ -224,6 +227,7 @@ impl CheckpointKeeper {
                 generation: self.plan.generation,
                 config: Arc::clone(&self.plan.config),
                 start: open.start.clone(),
+                promises: std::mem::take(&mut open.promises),
                 last: open.last,
                 log: open.log.take(),
                 began: open.began,

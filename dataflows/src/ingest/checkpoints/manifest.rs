@@ -25,6 +25,9 @@ pub struct Manifest {
     pub states: Vec<StatePiece>,
     /// The logs of the job.
     pub logs: Vec<SavedLog>,
+    /// What clients were promised before the first commit. Files of version 1 have none, so it stands behind the rest.
+    #[serde(skip)]
+    pub promises: Option<Extent>,
 }
 
 /// What a job knows besides the states of its operators.
@@ -101,6 +104,6 @@ impl Manifest {
     pub fn extents(&self) -> impl Iterator<Item = Extent> {
         let states = self.states.iter().map(|piece| piece.at);
         let logs = self.logs.iter().flat_map(|log| log.pieces.iter().map(|piece| piece.at));
-        states.chain(logs)
+        states.chain(logs).chain(self.promises)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use market::{Commit, Generation};
 
 use super::manifest::ReplayStart;
+use crate::ingest::promises::SavedPromises;
 
 /// What the writer is told, in this order for each checkpoint: `Begin`, its states, and `Finish` or `Abandon`.
 pub(super) enum Message {
@@ -41,6 +42,8 @@ pub(super) struct Finish {
     pub(super) generation: Generation,
     pub(super) config: Arc<str>,
     pub(super) start: ReplayStart,
+    /// What clients were promised before its first commit.
+    pub(super) promises: SavedPromises,
     pub(super) last: Commit,
     /// The file of the log that has its commits: the disk must have them first.
     pub(super) log: Option<File>,

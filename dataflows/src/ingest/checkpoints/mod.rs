@@ -55,7 +55,7 @@ pub enum CheckpointError {
     },
     /// Another version of the program wrote it.
     #[error(
-        "{path} is a checkpoint of version {found}, and this program reads version {known}: go on with the program that \
+        "{path} is a checkpoint of version {found}, and this program reads versions {known}: go on with the program that \
          wrote it, or begin anew (`run --state-from-sources`)",
         path = path.display()
     )]
@@ -64,7 +64,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// Its version.
         found: String,
-        /// The one that can be read.
+        /// Those that can be read.
         known: String,
     },
 }

@@ -10,6 +10,7 @@ use operators::{SavedState, StateStore};
 use super::file::{CheckpointFile, path_of};
 use super::*;
 use crate::clock::ClockHistory;
+use crate::ingest::promises::SavedPromises;
 use crate::ingest::recording::NewNames;
 use crate::jobs::JOBS;
 use crate::publish::{Board, BoardConfig};
@@ -74,7 +75,12 @@ fn take(folder: &Path, restored: Option<Checkpoint>, next: u64, firsts: &[u64]) 
             .unwrap();
     for first in firsts {
         assert!(!keeper.is_due(std::time::Instant::now()), "only at the end");
-        keeper.begin(start(*first), tempfile::tempfile().unwrap(), std::time::Instant::now());
+        keeper.begin(
+            start(*first),
+            SavedPromises::default(),
+            tempfile::tempfile().unwrap(),
+            std::time::Instant::now(),
+        );
         let mut saved = 0;
         for commit in *first.. {
             let shards = keeper.shards_of(Commit(commit), false);
@@ -197,7 +203,7 @@ fn a_checkpoint_that_is_not_whole_is_passed_over() {
     other[7] = b'9';
     fs::write(&path, other).unwrap();
     let error = newest(folder).err().unwrap().to_string();
-    assert!(error.contains("version 09, and this program reads version 01"), "{error}");
+    assert!(error.contains("version 09, and this program reads versions 01 and 02"), "{error}");
 
     // A file that a newer one refers to counts as its own.
     fs::write(&path, &whole).unwrap();

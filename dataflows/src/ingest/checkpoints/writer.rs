@@ -167,9 +167,14 @@ impl Writer {
     }
 
     fn finish(&mut self, mut attempt: Attempt, finish: Finish) -> Result<(), CheckpointError> {
-        let Finish { generation, config, start, last, log, began } = finish;
+        let Finish { generation, config, start, promises, last, log, began } = finish;
         failpoint(CHECKPOINT_LOGS);
         let logs = self.logs(&mut attempt, last)?;
+        let promises = promises.encode().map_err(|error| CheckpointError::Damaged {
+            path: self.folder.clone(),
+            problem: format!("what clients were promised cannot be encoded: {error}"),
+        })?;
+        let promises = attempt.file.append(&promises)?;
         if let Some(file) = log {
             file.sync_data().map_err(io("make the log durable in", &self.folder))?;
         }
@@ -185,6 +190,7 @@ impl Writer {
             last,
             states,
             logs,
+            promises: Some(promises),
         };
         failpoint(CHECKPOINT_MANIFEST);
         let bytes = file.finish(&manifest)?;

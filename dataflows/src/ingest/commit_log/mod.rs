@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 use super::recording::RecordingError;
 
-pub use state_dir::{StateDir, first_segment, registries, remove_segments, segment, segments};
+pub use state_dir::{
+    StateDir, first_segment, make_durable, registries, remove_segments, segment, segments,
+};
 pub use status::LogStatus;
 pub use syncer::OnDurable;
 pub use writer::{CommitLog, LogHeader, OnHeld};

@@ -141,6 +141,14 @@ pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     Ok(Some(Recording::open(&last)?.header().registries.clone()))
 }
 
+/// Makes segments durable that a start has read.
+pub fn make_durable(segments: &[PathBuf]) -> Result<(), CommitLogError> {
+    segments.iter().try_for_each(|path| {
+        let synced = File::open(path).and_then(|segment| segment.sync_all());
+        synced.map_err(failed("make durable", path))
+    })
+}
+
 /// Removes the segments before number `first`.
 pub fn remove_segments(folder: &Path, first: u64) -> io::Result<()> {
     let segments = all(folder).map_err(io::Error::other)?;

@@ -7,6 +7,7 @@ use market::{Catalog, SharedRegistries};
 use super::*;
 use crate::clock::Binding;
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::recording::{Next, Recording, RecordingHeader};
 use crate::ingest::stop::Stop;
 use market::{Commit, EventTime, Generation};
@@ -42,6 +43,7 @@ fn closed(commit: u64) -> ClosedCommit {
         id_texts: Vec::new(),
         refused: Vec::new(),
         control: Vec::new(),
+        posts: Vec::new(),
         oldest: None,
     }
 }
@@ -167,4 +169,59 @@ fn a_segment_that_is_gone_is_missed() {
     fs::remove_file(&second).unwrap();
     let error = StateDir::open(folder.path()).unwrap().segments(1).unwrap_err().to_string();
     assert!(error.contains(second.to_str().unwrap()), "{error}");
+}
+
+/// The commits of a segment, each with the keys of its requests.
+fn keys(path: &Path) -> Vec<(u64, Vec<String>)> {
+    let mut segment = Recording::open(path).unwrap();
+    let mut commits = Vec::new();
+    while let Next::Commit(closed) = segment.read().unwrap() {
+        let keys = closed.posts.iter().map(|post| post.key.clone()).collect();
+        commits.push((closed.binding.commit.0, keys));
+    }
+    commits
+}
+
+#[test]
+fn a_request_is_in_the_log_with_its_commit_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
+    let post = |key: &str| {
+        let key = key.to_owned();
+        Arc::new(KeyedPost { key, request_hash: 7, accepted: 1, rejected: 0, faults: Vec::new() })
+    };
+    let segment = folder.path().join("log-00000001.twrec");
+    log.write(&closed(0)).unwrap();
+    let first = fs::metadata(&segment).unwrap().len() as usize;
+    log.write(&ClosedCommit { posts: vec![post("a"), post("b")], ..closed(1) }).unwrap();
+    log.write(&closed(2)).unwrap();
+    drop(log);
+    let whole = fs::read(&segment).unwrap();
+    let known = |commit: u64| match commit {
+        1 => (1, vec!["a".to_owned(), "b".to_owned()]),
+        other => (other, Vec::new()),
+    };
+    let wanted: Vec<_> = (0..3).map(known).collect();
+    for cut in first..=whole.len() {
+        fs::write(&segment, &whole[..cut]).unwrap();
+        let found = keys(&segment);
+        assert_eq!(found, wanted[..found.len()], "cut at {cut}");
+    }
+    assert_eq!(keys(&segment).len(), 3);
+}
+
+#[test]
+fn a_segment_of_the_version_before_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
+    log.write(&closed(0)).unwrap();
+    log.finish().unwrap();
+    let segment = folder.path().join("log-00000001.twrec");
+    let mut bytes = fs::read(&segment).unwrap();
+    assert_eq!(&bytes[..8], b"TWKREC08");
+    bytes[7] = b'7';
+    fs::write(&segment, bytes).unwrap();
+    assert_eq!(commits(&segment), (vec![0], true));
 }

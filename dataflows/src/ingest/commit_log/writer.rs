@@ -13,6 +13,7 @@ use super::syncer::Syncer;
 use super::{CommitLogError, LogStatus, OnDurable, StateDir, io as failed};
 use crate::failpoints::{LOG_AFTER, LOG_BEFORE, LOG_HALF, failpoint, is_due};
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
@@ -173,6 +174,10 @@ impl CommitLog {
             if !scales.is_empty() {
                 recording::encode(&Frame::Scales(scales), path, frames)?;
             }
+        }
+        if !closed.posts.is_empty() {
+            let posts = closed.posts.iter().map(|post| KeyedPost::clone(post)).collect();
+            recording::encode(&Frame::Posts(posts), path, frames)?;
         }
         Ok(recording::encode(&Frame::of(closed), path, frames)?)
     }

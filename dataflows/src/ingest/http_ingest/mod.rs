@@ -3,27 +3,25 @@
 //! One body is decoded at a time, so that positions ascend in the order in which rows are sent. Bounded by
 //! that queue and by `WAITING_ROWS_MAX`; a request without room is refused at once.
 
+mod accept;
+mod durability;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use connectors::entries::{
-    self, BodyError, BodyRow, Decoder, TYPES, Type, decode_body, written_entry,
-};
-use connectors::{Decoded, Row};
-use market::{AdmissionError, Catalog, Commit, EventTime, InputEvent, Rejection, UnknownNames};
+use connectors::entries::TYPES;
+use market::{Catalog, Commit, EventTime, Generation};
 use tokio::sync::oneshot;
 
 use super::event_queues::EventSender;
-use super::input::SourceEvent;
+use super::idempotency::{BoundPost, KeyedFault, KeyedPost, PostKeys, token};
 use crate::clock::{Ahead, Binding};
-use node_api::ingest::{
-    IngestApi, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat, RowFault,
-};
+use accept::Taken;
+use durability::Durability;
+use node_api::ingest::{IngestApi, PostError, PostFuture, PostOutcome, PostedBody, Token};
 
 /// The name of the source that takes the rows of clients.
 pub const HTTP_SOURCE: &str = "http";
@@ -39,8 +37,6 @@ pub struct HttpIngestLimits {
     pub body_rows: usize,
 }
 
-/// Rows that may wait for their commit, unless they are all of one request.
-const WAITING_ROWS_MAX: usize = 65_536;
 /// How long a request waits for its rows to be bound.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,13 +50,17 @@ struct Shared {
     source: usize,
     catalog: Arc<Catalog>,
     ahead: Ahead,
+    /// The requests that may come again.
+    keys: PostKeys,
     intake: Mutex<Intake>,
     bound: Mutex<Bound>,
+    /// Of a job whose commits are made durable.
+    durability: Durability,
     /// Why rows are not taken for a while, if they are not.
     paused: Mutex<Option<String>>,
 }
 
-/// Where rows go. Locked while a body is decoded; never by the sequencer.
+/// Where rows go. Locked while a body is decoded; by the sequencer only when it ends.
 struct Intake {
     /// The position of the next row.
     next: u64,
@@ -70,6 +70,8 @@ struct Intake {
 
 /// The progress of commits.
 struct Bound {
+    /// The start whose commits these are.
+    run: Generation,
     /// The system's time as of the last commit.
     at: EventTime,
     /// The commit that ended the last round.
@@ -77,77 +79,17 @@ struct Bound {
     /// The requests that wait for a position, in ascending order.
     waiting: VecDeque<Waiting>,
     rows: usize,
-    /// Of a job whose commits are made durable.
-    durability: Option<Durability>,
-}
-
-/// The requests whose rows are bound and not durable yet, by the commit that ends their round, in ascending order.
-#[derive(Default)]
-struct Durability {
-    through: Option<Commit>,
-    waiting: VecDeque<(Commit, oneshot::Sender<Commit>)>,
-}
-
-impl Durability {
-    /// Commits through this one are durable.
-    fn reach(&mut self, through: Commit) {
-        self.through = self.through.max(Some(through));
-        while let Some((commit, request)) =
-            self.waiting.pop_front_if(|(commit, _)| Some(*commit) <= self.through)
-        {
-            let _ = request.send(commit); // the request may have ended
-        }
-    }
-
-    fn wait_for(&mut self, commit: Commit, request: oneshot::Sender<Commit>) {
-        self.waiting.push_back((commit, request));
-        if let Some(through) = self.through {
-            self.reach(through);
-        }
-    }
 }
 
 struct Waiting {
     last: u64,
     rows: usize,
-    committed: oneshot::Sender<Commit>,
-}
-
-/// Rows that were sent to the sequencer, and the channel that receives their commit.
-struct Accepted {
-    accepted: usize,
-    rejected: Vec<RowFault>,
-    commit: Option<oneshot::Receiver<Commit>>,
-}
-
-/// The places that are reserved in the catalog for the rows of a body; released unless the rows are sent.
-struct HeldNames<'a> {
-    catalog: &'a Catalog,
-    names: Vec<UnknownNames>,
-}
-
-impl HeldNames<'_> {
-    fn hold(&mut self, names: &UnknownNames) -> Result<(), AdmissionError> {
-        self.catalog.hold(names)?;
-        self.names.push(names.clone());
-        Ok(())
-    }
-
-    /// Leaves the places to the thread that binds the rows.
-    fn keep(mut self) {
-        self.names.clear();
-    }
-}
-
-impl Drop for HeldNames<'_> {
-    fn drop(&mut self) {
-        self.names.iter().for_each(|names| self.catalog.release(names));
-    }
+    committed: oneshot::Sender<Token>,
 }
 
 impl HttpIngest {
     /// An HTTP ingest that is the source with the number `source`. It takes no rows before it is opened, and refuses
-    /// those that are too far `ahead`.
+    /// those that are too far `ahead`. What it is answered for is of no start yet.
     pub fn new(
         limits: HttpIngestLimits,
         source: usize,
@@ -155,21 +97,33 @@ impl HttpIngest {
         ahead: Ahead,
     ) -> HttpIngest {
         let bound = Bound {
+            run: Generation(0),
             at: EventTime::NEVER,
             round: None,
             waiting: VecDeque::new(),
             rows: 0,
-            durability: None,
         };
         HttpIngest(Arc::new(Shared {
             limits,
             source,
             catalog,
             ahead,
+            keys: PostKeys::default(),
             intake: Mutex::new(Intake { next: 1, to: None }),
             bound: Mutex::new(bound),
+            durability: Durability::default(),
             paused: Mutex::default(),
         }))
+    }
+
+    /// The requests that may come again.
+    pub fn keys(&self) -> PostKeys {
+        self.0.keys.clone()
+    }
+
+    /// Commits from now on are of this start.
+    pub fn run(&self, run: Generation) {
+        self.0.bound().run = run;
     }
 
     /// The run begins at system time `at`; rows go `to` the queue of the source, with the positions after `after`.
@@ -180,16 +134,9 @@ impl HttpIngest {
         intake.to = Some(to);
     }
 
-    /// Commits are made durable: from now on requests are answered when theirs is.
-    pub fn waits_for_durability(&self) {
-        self.0.bound().durability = Some(Durability::default());
-    }
-
     /// Commits through this one are durable.
     pub fn durable(&self, through: Commit) {
-        if let Some(durability) = &mut self.0.bound().durability {
-            durability.reach(through);
-        }
+        self.0.durability.reach(through);
     }
 
     /// Takes no rows for this reason, or takes them again.
@@ -210,20 +157,23 @@ impl HttpIngest {
         bound.round = Some(binding.commit);
         while let Some(first) = bound.waiting.pop_front_if(|first| first.last <= position) {
             bound.rows -= first.rows;
-            match &mut bound.durability {
-                Some(durability) => durability.wait_for(binding.commit, first.committed),
-                None => drop(first.committed.send(binding.commit)), // the request may have ended
-            }
+            let _ = first.committed.send(token(bound.run, binding.commit)); // the request may have ended
         }
     }
 
-    /// The run has ended: requests that wait fail, and no rows are taken from now on.
-    pub fn close(&self) {
+    /// The run is ending: no rows are taken from now on. Those that were are bound, and requests wait for that.
+    pub fn refuse(&self) {
         self.0.intake().to = None;
+    }
+
+    /// The run has ended: requests that wait for a commit fail, and nothing becomes durable any more.
+    pub fn close(&self) {
+        self.refuse();
         let mut bound = self.0.bound();
         bound.waiting.clear();
         bound.rows = 0;
-        bound.durability.iter_mut().for_each(|durability| durability.waiting.clear());
+        drop(bound);
+        self.0.durability.end();
     }
 }
 
@@ -231,18 +181,25 @@ impl IngestApi for HttpIngest {
     fn take(&self, sent: PostedBody) -> PostFuture<'_> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let sender = tokio::task::spawn_blocking(move || shared.accept(sent));
-            let sender = sender.await.map_err(|_| PostError::Closed)??;
-            let Accepted { accepted, rejected, commit } = sender;
-            let (commit, is_told) = match commit {
-                None => (self.0.bound().round, false),
-                Some(commit) => match tokio::time::timeout(COMMIT_TIMEOUT, commit).await {
-                    Ok(commit) => (Some(commit.map_err(|_| PostError::Closed)?), true),
-                    Err(_) => (None, false),
-                },
+            let durable_within = sent.durable_within;
+            let taking = Arc::clone(&shared);
+            let taken = tokio::task::spawn_blocking(move || taking.take(sent)).await;
+            let (post, token, answering) = match taken.map_err(|_| PostError::Closed)?? {
+                Taken::Before(BoundPost { post, token }) => {
+                    return Ok(shared.outcome(&post, token, durable_within, true).await);
+                }
+                Taken::Sent(post, token, answering) => {
+                    let token = match tokio::time::timeout(COMMIT_TIMEOUT, token).await {
+                        Ok(token) => Some(token.map_err(|_| PostError::Closed)?),
+                        Err(_) => None,
+                    };
+                    (post, token, answering)
+                }
+                Taken::Empty(post, token, answering) => (post, token, answering),
             };
-            let durable = is_told && self.0.bound().durability.is_some();
-            Ok(PostOutcome { accepted, rejected, commit, durable })
+            let outcome = shared.outcome(&post, token, durable_within, false).await;
+            drop(answering); // the same request gets this answer from now on
+            Ok(outcome)
         })
     }
 
@@ -256,127 +213,26 @@ impl IngestApi for HttpIngest {
 }
 
 impl Shared {
-    fn accept(&self, sent: PostedBody) -> Result<Accepted, PostError> {
-        let mut intake = self.intake();
-        let to = intake.to.clone().ok_or(PostError::Closed)?;
-        self.check_room(0)?;
-        let first = intake.next;
-        let rows = self.decode(sent.form, sent.body, sent.row_type.as_deref(), first)?;
-        let at = self.bound().at;
-        let mut rejected = Vec::new();
-        let mut passed = Vec::with_capacity(rows.len());
-        let mut held = HeldNames { catalog: &self.catalog, names: Vec::new() };
-        for (row, read) in rows.into_iter().enumerate() {
-            let judged = self.check_row(read, at, &mut held).map_err(|(field, rejection)| {
-                let (code, detail) = (rejection.reason.name(), rejection.detail.clone());
-                rejected.push(RowFault { row, field, code, detail });
-                rejection
-            });
-            passed.push(Row::of(first + row as u64, judged));
-        }
-        let count = passed.len();
-        if sent.atomic && !rejected.is_empty() {
-            return Err(PostError::Refused { rows: rejected, of: count });
-        }
-        let accepted = count - rejected.len();
-        if passed.is_empty() {
-            return Ok(Accepted { accepted, rejected, commit: None });
-        }
-        self.check_room(count)?;
-        let commit = self.send(to, passed)?;
-        held.keep();
-        intake.next = first + count as u64;
-        Ok(Accepted { accepted, rejected, commit: Some(commit) })
-    }
-
-    /// Sends rows to the sequencer; returns the channel that receives their commit.
-    fn send(
+    /// The outcome of a request, when its commit is durable or that takes too long.
+    async fn outcome(
         &self,
-        to: EventSender,
-        passed: Vec<Row>,
-    ) -> Result<oneshot::Receiver<Commit>, PostError> {
-        let count = passed.len();
-        let last = passed.last().map_or(0, |row| row.position);
-        let (committed, commit) = oneshot::channel();
-        let received_at = Instant::now();
-        let event = SourceEvent::Rows { partition: 0, rows: passed, received_at };
-        // The request is noted first: the rows may be bound before this thread goes on.
-        let mut bound = self.bound();
-        bound.waiting.push_back(Waiting { last, rows: count, committed });
-        bound.rows += count;
-        if let Err(error) = to.try_send(event) {
-            bound.waiting.pop_back();
-            bound.rows -= count;
-            return Err(match error {
-                TrySendError::Full(_) => PostError::Busy("commits are behind the input".to_owned()),
-                TrySendError::Disconnected(_) => PostError::Closed,
-            });
-        }
-        Ok(commit)
-    }
-
-    fn check_room(&self, rows: usize) -> Result<(), PostError> {
-        if let Some(why) = self.paused().clone() {
-            return Err(PostError::Busy(why));
-        }
-        let waiting = self.bound().rows;
-        if waiting > 0 && waiting + rows > WAITING_ROWS_MAX {
-            return Err(PostError::Busy(format!("{waiting} rows wait for their commit already")));
-        }
-        Ok(())
-    }
-
-    fn decode(
-        &self,
-        form: PostedFormat,
-        body: Vec<u8>,
-        row_type: Option<&str>,
-        first: u64,
-    ) -> Result<Vec<BodyRow>, PostError> {
-        let form = match form {
-            PostedFormat::Json => entries::BodyFormat::Json,
-            PostedFormat::Ndjson => entries::BodyFormat::Ndjson,
-            PostedFormat::Csv => entries::BodyFormat::Csv,
+        post: &KeyedPost,
+        token: Option<Token>,
+        durable_within: Duration,
+        is_replayed: bool,
+    ) -> PostOutcome {
+        let durable = match token {
+            Some(token) => self.durability.reaches(token.commit, durable_within).await,
+            None => false,
         };
-        let row_type = row_type.map(Type::named).transpose().map_err(PostError::Unreadable)?;
-        let partition = format!("{HTTP_SOURCE}/{HTTP_PARTITION}");
-        let decoder = Decoder::new(Arc::clone(&self.catalog), row_type, &partition);
-        let rows = decode_body(form, body, self.limits.body_rows, &decoder, first);
-        rows.map_err(|error| match error {
-            BodyError::TooManyRows { limit } => PostError::TooManyRows { limit },
-            BodyError::Unreadable(problem) => PostError::Unreadable(problem),
-        })
-    }
-
-    /// Checks a row before it is sent. A time too far ahead, and a name for which there is no place, are refused here and
-    /// not when rows are bound, so that the client receives the error: the clock allows no less, since the time of commits never
-    /// goes back, and the places are held until then.
-    fn check_row(
-        &self,
-        row: BodyRow,
-        at: EventTime,
-        held: &mut HeldNames<'_>,
-    ) -> Result<Decoded<InputEvent>, (String, Box<Rejection>)> {
-        let BodyRow { decoded, raw } = row;
-        let record = decoded.map_err(|fault| (fault.field.to_string(), fault.rejection(&raw)))?;
-        let refused = |field: &str, reason, detail| {
-            let text = written_entry(
-                &record.says,
-                record.unknown.as_deref(),
-                &record.id_texts,
-                &self.catalog,
-            );
-            let rejection = Rejection::new(reason, detail, text.as_bytes());
-            (field.to_owned(), Box::new(rejection))
-        };
-        if let Some(Err(rejection)) = record.says.time().map(|time| self.ahead.check(time, at)) {
-            return Err(refused("time", rejection.reason, rejection.detail));
+        PostOutcome {
+            accepted: post.accepted as usize,
+            rejected: post.rejected as usize,
+            faults: post.faults.iter().map(KeyedFault::row_fault).collect(),
+            token,
+            durable,
+            is_replayed,
         }
-        if let Some(unknown) = &record.unknown {
-            let places = held.hold(unknown);
-            places.map_err(|why| refused(why.field(), why.reason(), why.to_string()))?;
-        }
-        Ok(record)
     }
 
     fn intake(&self) -> MutexGuard<'_, Intake> {

@@ -1,9 +1,15 @@
 //! The HTTP ingest as a client and as the sequencer see it.
 
-use market::{InputEvent, InstrumentRule, RejectionReason, Span};
+use std::time::Instant;
 
+use connectors::Row;
+use market::{InputEvent, InstrumentRule, RejectionReason, Span};
+use node_api::ingest::{PostKey, PostedFormat};
+
+use super::accept::HeldNames;
 use super::*;
 use crate::ingest::event_queues::{EventReceiver, event_queue};
+use crate::ingest::input::SourceEvent;
 use operators::ReadFrom;
 
 /// An HTTP ingest of at most 5 rows a request, 2 instruments, and 10 s ahead. It is the first source.
@@ -22,6 +28,7 @@ fn unopened() -> HttpIngest {
 fn open(room: usize) -> (HttpIngest, EventReceiver) {
     let api = unopened();
     let (to, rows) = event_queue(room);
+    api.run(Generation(0xbeef));
     api.open(to, at(1_000), 0);
     (api, rows)
 }
@@ -29,7 +36,7 @@ fn open(room: usize) -> (HttpIngest, EventReceiver) {
 /// The rows of the next body, if there is one.
 fn next_rows(events: &mut EventReceiver) -> Option<Vec<Row>> {
     match events.recv_until(Instant::now())? {
-        (0, SourceEvent::Rows { partition: 0, rows, .. }) => Some(rows),
+        (0, SourceEvent::Posted { rows, .. }) => Some(rows),
         other => panic!("{other:?}"),
     }
 }
@@ -72,6 +79,8 @@ fn trades(prices: &[&str]) -> PostedBody {
         body: rows.join("\n").into(),
         row_type: None,
         atomic: false,
+        key: None,
+        durable_within: Duration::ZERO,
     }
 }
 
@@ -97,12 +106,13 @@ async fn take(
 async fn a_request_receives_the_commit_that_binds_its_last_row() {
     let (api, mut rows) = open(2);
     let taken = take(&api, &mut rows, trades(&["1", "\"x\"", "2"]), 7).await;
-    assert_eq!((taken.accepted, taken.commit), (2, Some(Commit(7))));
-    let [fault] = &taken.rejected[..] else { panic!("{taken:?}") };
+    let token = Some(Token { run: 0xbeef, commit: Commit(7) });
+    assert_eq!((taken.accepted, taken.rejected, taken.token), (2, 1, token));
+    let [fault] = &taken.faults[..] else { panic!("{taken:?}") };
     assert_eq!((fault.row, &*fault.field, fault.code), (1, "price", "bad_price"));
     // Without rows there is nothing to bind: the last commit will do.
     let none = api.take(trades(&[])).await.unwrap();
-    assert_eq!((none.accepted, none.commit), (0, Some(Commit(7))));
+    assert_eq!((none.accepted, none.token), (0, token));
 }
 
 #[tokio::test]
@@ -123,7 +133,7 @@ async fn positions_are_counted_up_and_wrong_rows_have_theirs() {
 async fn all_or_nothing() {
     let (api, mut rows) = open(2);
     let sent = PostedBody { atomic: true, ..trades(&["1", "0"]) };
-    let Err(PostError::Refused { rows: wrong, of: 2 }) = api.take(sent).await else {
+    let Err(PostError::Refused { rows: wrong, rejected: 1, of: 2 }) = api.take(sent).await else {
         panic!("it was taken")
     };
     assert_eq!((wrong.len(), wrong[0].code), (1, "price_not_positive"));
@@ -194,8 +204,8 @@ async fn what_the_clock_would_refuse_is_refused_at_once() {
     let (_, refused) = api.0.check_row(read, at(1_000), &mut held).unwrap_err();
     assert!(refused.raw.contains(r#""instrument":"us:A""#), "it can be sent again: {refused:?}");
     let taken = take(&api, &mut rows, ahead("1011s"), 2).await;
-    assert_eq!((taken.accepted, taken.rejected[0].code), (0, RejectionReason::TimeAhead.name()));
-    assert!(taken.rejected[0].detail.contains("10s ahead of the system's time"));
+    assert_eq!((taken.accepted, taken.faults[0].code), (0, RejectionReason::TimeAhead.name()));
+    assert!(taken.faults[0].detail.contains("10s ahead of the system's time"));
     // Commits have moved on to second 1001.
     assert_eq!(take(&api, &mut rows, ahead("1011s"), 4).await.accepted, 1);
 }
@@ -261,7 +271,7 @@ async fn what_is_said_of_accounts_comes_in_too() {
     let (api, mut rows) = open(2);
     let body = "portfolio,id,instrument,time,quantity,price\np1,1,us:A,1000s,-5,1.5\n";
     let row_type = Some("fill".to_owned());
-    let sent = PostedBody { form: PostedFormat::Csv, body: body.into(), row_type, atomic: false };
+    let sent = PostedBody { form: PostedFormat::Csv, body: body.into(), row_type, ..trades(&[]) };
     let taking = tokio::spawn({
         let api = api.clone();
         async move { api.take(sent).await }
@@ -270,4 +280,95 @@ async fn what_is_said_of_accounts_comes_in_too() {
     assert!(matches!(posted[0].event, Ok(InputEvent::Account(_))));
     api.committed(&binding(1, 1_001, 1));
     assert_eq!(taking.await.unwrap().unwrap().accepted, 1);
+}
+
+/// The same trades with a key.
+fn keyed(prices: &[&str], request_hash: u128) -> PostedBody {
+    PostedBody { key: Some(PostKey { key: "k".to_owned(), request_hash }), ..trades(prices) }
+}
+
+/// The next body, with its request.
+async fn next_post(events: &mut EventReceiver) -> (u64, Arc<KeyedPost>) {
+    loop {
+        match events.recv_until(Instant::now()) {
+            Some((0, SourceEvent::Posted { rows, post: Some(post), .. })) => {
+                return (rows.last().unwrap().position, post);
+            }
+            None => tokio::task::yield_now().await,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_is_taken_once() {
+    let (api, mut rows) = open(2);
+    let wait = Duration::from_secs(30);
+    let first = tokio::spawn({
+        let api = api.clone();
+        async move { api.take(PostedBody { durable_within: wait, ..keyed(&["1", "x"], 1) }).await }
+    });
+    let (position, post) = next_post(&mut rows).await;
+    assert_eq!((&*post.key, post.accepted, post.rejected), ("k", 1, 1));
+    let in_progress = || async { api.take(keyed(&["1", "x"], 1)).await };
+    assert_eq!(in_progress().await, Err(PostError::InProgress), "it is not bound");
+    assert_eq!(api.take(keyed(&["2"], 2)).await, Err(PostError::OtherRequest));
+    api.keys().bound(&[post], Some(token(Generation(0xbeef), Commit(7))));
+    api.committed(&binding(7, 1_001, position));
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(in_progress().await, Err(PostError::InProgress), "the first waits for the disk");
+    api.durable(Commit(7));
+    let first = first.await.unwrap().unwrap();
+    assert!(first.durable && !first.is_replayed, "{first:?}");
+    let again = in_progress().await.unwrap();
+    assert_eq!(again, PostOutcome { is_replayed: true, ..first });
+    assert!(next_rows(&mut rows).is_none());
+    assert_eq!(api.take(keyed(&["2"], 2)).await, Err(PostError::OtherRequest));
+}
+
+#[tokio::test]
+async fn a_request_that_was_turned_away_may_come_again() {
+    let (api, mut rows) = open(2);
+    api.pause(Some("no room".to_owned()));
+    assert!(matches!(api.take(keyed(&["1"], 1)).await, Err(PostError::Busy(_))));
+    api.pause(None);
+    let refused = api.take(PostedBody { atomic: true, ..keyed(&["0"], 1) }).await;
+    assert!(matches!(refused, Err(PostError::Refused { .. })), "{refused:?}");
+    assert_eq!(take(&api, &mut rows, keyed(&["1"], 2), 5).await.accepted, 1);
+}
+
+#[tokio::test]
+async fn a_request_whose_client_has_gone_is_taken() {
+    let (api, mut rows) = open(2);
+    let gone = tokio::time::timeout(Duration::from_millis(20), api.take(keyed(&["1"], 1)));
+    assert!(gone.await.is_err());
+    let (position, post) = next_post(&mut rows).await;
+    api.keys().bound(&[post], Some(token(Generation(0xbeef), Commit(7))));
+    api.committed(&binding(7, 1_001, position));
+    let again = api.take(keyed(&["1"], 1)).await.unwrap();
+    assert!(again.is_replayed && again.accepted == 1, "{again:?}");
+}
+
+#[tokio::test]
+async fn durable_is_what_the_disk_has() {
+    let (api, mut rows) = open(2);
+    assert!(!take(&api, &mut rows, trades(&["1"]), 3).await.durable);
+    let wait = PostedBody { durable_within: Duration::from_millis(5), ..trades(&["1"]) };
+    let late = take(&api, &mut rows, wait.clone(), 5).await;
+    assert!(!late.durable && late.token.is_some(), "{late:?}");
+    api.durable(Commit(9));
+    assert!(take(&api, &mut rows, trades(&["1"]), 9).await.durable);
+    api.close();
+    assert!(!api.0.durability.reaches(Commit(10), Duration::from_secs(60)).await);
+}
+
+#[tokio::test]
+async fn requests_without_rows_are_remembered_too() {
+    let (api, mut rows) = open(2);
+    take(&api, &mut rows, trades(&["1"]), 3).await;
+    let empty = api.take(keyed(&[], 1)).await.unwrap();
+    let again = api.take(keyed(&[], 1)).await.unwrap();
+    assert_eq!(again, PostOutcome { is_replayed: true, ..empty });
 }

@@ -24,6 +24,7 @@ use market::{
 use serde::{Deserialize, Serialize};
 
 use super::closed_commit::ClosedCommit;
+use super::idempotency::KeyedPost;
 use super::input::ControlRecord;
 use super::partition_states::PartitionStates;
 use crate::clock::Binding;
@@ -35,13 +36,13 @@ pub use status::{RecordingState, RecordingStatus};
 pub use write::Recorder;
 pub(super) use write::{Named, encode};
 
-/// What every recording begins with, and the version that this build writes and reads. Version 2 holds
+/// What every recording begins with, and the version that this build writes. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids,
-/// version 7 the currencies of fees, version 8 the states of partitions.
+/// version 7 the currencies of fees, version 8 the states of partitions and requests with a key.
 const MAGIC: &[u8; 6] = b"TWKREC";
 const VERSION: &[u8; 2] = b"08";
-/// Is read like the newest one, which only adds to it.
+/// The version before, which has fewer kinds of frames and is read as well.
 const VERSION_BEFORE: &[u8; 2] = b"07";
 
 /// Bytes before the payload of a frame.
@@ -105,6 +106,8 @@ pub(super) enum Frame<'a> {
     Scales(Vec<(String, u8, u8)>),
     /// At the beginning of a segment of such a log: what was known of partitions before it.
     Partitions(PartitionStates),
+    /// In such a log: the requests with a key whose rows the next commit binds.
+    Posts(Vec<KeyedPost>),
 }
 
 impl<'a> Frame<'a> {
@@ -149,7 +152,7 @@ pub enum RecordingError {
     },
     /// A recording that another version of the program made.
     #[error(
-        "{path} is a recording of version {found}, and this program reads version {known}: replay it with \
+        "{path} is a recording of version {found}, and this program reads versions {known}: replay it with \
          the program that made it, or record its sources anew",
         path = path.display()
     )]
@@ -158,7 +161,7 @@ pub enum RecordingError {
         path: PathBuf,
         /// Its version.
         found: String,
-        /// The one that can be read.
+        /// Those that can be read.
         known: String,
     },
     /// A file that holds something is not replaced unless that is asked for: it may be the only record of a run.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use market::{Generation, Registries};
 
@@ -11,6 +12,7 @@ use super::{
     VERSION_BEFORE, io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::partition_states::PartitionStates;
 
 /// Reads a recording, commit by commit.
@@ -21,6 +23,8 @@ pub struct Recording {
     bytes: u64,
     header: RecordingHeader,
     ended_in_order: bool,
+    /// Those that the next commit binds; without it they are of a commit that was cut.
+    posts: Vec<Arc<KeyedPost>>,
 }
 
 /// What follows in a recording.
@@ -64,7 +68,8 @@ impl Recording {
         }
         if !start.ends_with(VERSION) && !start.ends_with(VERSION_BEFORE) {
             let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let (found, known) = (version(&start[MAGIC.len()..]), version(VERSION));
+            let known = format!("{} and {}", version(VERSION_BEFORE), version(VERSION));
+            let found = version(&start[MAGIC.len()..]);
             return Err(RecordingError::OtherVersion { path, found, known });
         }
         let header = RecordingHeader {
@@ -72,7 +77,8 @@ impl Recording {
             generation: Generation(0),
             registries: Registries::default(),
         };
-        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order: false };
+        let (ended_in_order, posts) = (false, Vec::new());
+        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order, posts };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,
             _ => return Err(RecordingError::NotARecording { path: recording.path }),
@@ -97,7 +103,12 @@ impl Recording {
 
     /// Reads on.
     pub fn read(&mut self) -> Result<Next, RecordingError> {
-        match self.frame()? {
+        let mut frame = self.frame()?;
+        if let Some(Frame::Posts(posts)) = frame {
+            self.posts = posts.into_iter().map(Arc::new).collect();
+            frame = self.frame()?;
+        }
+        match frame {
             Some(Frame::Commit { binding, records, accounts, id_texts, refused, control }) => {
                 Ok(Next::Commit(ClosedCommit {
                     binding: binding.into_owned(),
@@ -106,6 +117,7 @@ impl Recording {
                     id_texts: id_texts.into_owned(),
                     refused: refused.into_owned(),
                     control: control.into_owned(),
+                    posts: std::mem::take(&mut self.posts),
                     oldest: None,
                 }))
             }
@@ -117,6 +129,7 @@ impl Recording {
                 Ok(Next::End { in_order: true })
             }
             Some(Frame::Header(_)) => Err(self.damaged("a second header".to_owned())),
+            Some(Frame::Posts(_)) => Err(self.damaged("requests without their commit".to_owned())),
             None => Ok(Next::End { in_order: self.ended_in_order }),
         }
     }

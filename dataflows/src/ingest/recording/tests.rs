@@ -73,6 +73,7 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
         id_texts: id_texts(commit),
         refused,
         control,
+        posts: Vec::new(),
         oldest: None,
     }
 }
@@ -123,8 +124,9 @@ fn another_version_differs_from_what_is_no_recording() {
         std::fs::write(&path, format!("TWKREC{version} and what follows")).unwrap();
         assert!(Recording::is_at(&path), "it is not taken for a file of trades");
         let error = Recording::open(&path).err().unwrap().to_string();
-        let want =
-            format!("is a recording of version {version}, and this program reads version 07");
+        let want = format!(
+            "is a recording of version {version}, and this program reads versions 07 and 08"
+        );
         assert!(error.contains(&want), "{error}");
     }
     std::fs::write(&path, b"TWKRECK?").unwrap();

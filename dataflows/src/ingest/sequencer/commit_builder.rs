@@ -1,5 +1,6 @@
 //! Builds the open commit: binds rows one by one, then closes it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use connectors::entries::written_entry;
@@ -13,6 +14,7 @@ use super::calendar_limits::CalendarLimits;
 use super::{Naming, SourceNames};
 use crate::clock::CommitClock;
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::input::{ControlEvent, ControlRecord};
 use crate::views::DeadLetterRow;
 
@@ -25,6 +27,7 @@ pub(super) struct CommitBuilder<'a> {
     id_texts: Vec<IdText>,
     refused: Vec<(usize, u32, u64, Rejection)>,
     control: Vec<ControlRecord>,
+    posts: Vec<Arc<KeyedPost>>,
     oldest: Option<Instant>,
     calendars: CalendarLimits,
 }
@@ -48,6 +51,7 @@ impl<'a> CommitBuilder<'a> {
             id_texts: Vec::new(),
             refused: Vec::new(),
             control,
+            posts: Vec::new(),
             oldest: None,
             calendars,
         }
@@ -60,6 +64,11 @@ impl<'a> CommitBuilder<'a> {
     /// Notes that rows received at `at` will be added.
     pub(super) fn note_received(&mut self, at: Instant) {
         self.oldest = self.oldest.into_iter().chain([at]).min();
+    }
+
+    /// Notes a request whose rows are bound.
+    pub(super) fn note_post(&mut self, post: Arc<KeyedPost>) {
+        self.posts.push(post);
     }
 
     pub(super) fn add(&mut self, source: usize, partition: u32, row: Row) {
@@ -205,7 +214,8 @@ impl<'a> CommitBuilder<'a> {
         let accounts = std::mem::take(&mut self.accounts);
         let id_texts = std::mem::take(&mut self.id_texts);
         let (control, oldest) = (std::mem::take(&mut self.control), self.oldest.take());
-        ClosedCommit { binding, records, accounts, id_texts, refused, control, oldest }
+        let posts = std::mem::take(&mut self.posts);
+        ClosedCommit { binding, records, accounts, id_texts, refused, control, posts, oldest }
     }
 }
 

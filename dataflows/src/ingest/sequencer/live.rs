@@ -40,10 +40,12 @@ pub struct LiveCallbacks<'a> {
     pub given_up: &'a dyn Fn(GivenUp),
     /// Called after each commit was dispatched.
     pub dispatched: &'a dyn Fn(&Binding),
+    /// Called when the run ends. When it returns, clients send nothing more.
+    pub stopping: &'a dyn Fn(),
 }
 
-/// Sequences a live run: closes commits by time and number, rounds by time. The last commit, after a stop, ends a
-/// round.
+/// Sequences a live run: closes commits by time and number, rounds by time. After a stop it binds what clients have sent.
+/// The last commit has no rows, and ends a round: a start that goes on from its checkpoint has nothing to compute again.
 pub fn sequence_live(
     clock: CommitClock,
     naming: Naming<'_>,
@@ -84,12 +86,11 @@ pub fn sequence_live(
         let over_budget = dispatcher.over_budget();
         sequencer.pause_or_resume(over_budget.map(|over| format!("sources pause: {over}")));
         sequencer.collect(stop);
-        let is_last = stop.is_set();
-        if is_last || sequencer.is_due() {
-            sequencer.close(is_last, dispatcher)?;
+        if stop.is_set() {
+            return Ok(sequencer.end(dispatcher)?);
         }
-        if is_last {
-            return Ok(());
+        if sequencer.is_due() {
+            sequencer.close(false, dispatcher)?;
         }
     }
 }
@@ -158,6 +159,12 @@ impl LiveSequencer<'_> {
         match event {
             SourceEvent::Rows { partition, rows, received_at } => {
                 self.add_rows(source, partition, rows, received_at);
+            }
+            SourceEvent::Posted { rows, received_at, post } => {
+                // All of them in this commit: a crash leaves all or none, and their request with them.
+                self.builder.note_received(received_at);
+                rows.into_iter().for_each(|row| self.builder.add(source, 0, row));
+                post.into_iter().for_each(|post| self.builder.note_post(post));
             }
             SourceEvent::Drained { partition, at } => {
                 self.alignment.note_end(source);
@@ -238,6 +245,25 @@ impl LiveSequencer<'_> {
         if !is_rest && !self.is_paused[clients] && self.input.events.is_empty(clients) {
             self.builder.clock.drain(clients, 0, now());
         }
+    }
+
+    /// Binds what clients have sent, and closes the last commit. What others have sent is read again by the next start.
+    fn end(&mut self, to: &mut CommitDispatcher) -> Result<(), DispatchError> {
+        (self.callbacks.stopping)();
+        if let Some(clients) = self.input.clients {
+            (0..self.is_paused.len()).for_each(|source| self.input.events.pause(source));
+            self.input.events.resume(clients);
+            while let Some((source, event)) = self.input.events.recv_until(Instant::now()) {
+                self.take(source, event);
+                if self.builder.rows() >= self.cadence.records_max {
+                    self.close(false, to)?;
+                }
+            }
+        }
+        if self.builder.rows() > 0 {
+            self.close(false, to)?;
+        }
+        self.close(true, to)
     }
 
     /// Closes the commit and dispatches it.

@@ -13,6 +13,7 @@ use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::commit_log::CommitLogError;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::partition_states::PartitionStates;
+use crate::ingest::promises::Promises;
 use crate::ingest::recording::{NewNames, Next, Recording};
 use crate::ingest::stop::Stop;
 
@@ -24,6 +25,8 @@ pub struct LogReplay<'a> {
     pub tables: NameTables<'a>,
     /// The number of the source of clients and its grace, if there is one.
     pub clients: Option<(usize, Span)>,
+    /// What clients were promised, to be completed by the log.
+    pub promises: &'a Promises,
     /// Called with the bytes read and the bytes in total.
     pub read: &'a dyn Fn((u64, u64)),
 }
@@ -50,6 +53,7 @@ impl LogReplay<'_> {
             let mut segment = Recording::open(path).map_err(CommitLogError::from)?;
             let of_segment = &segment.header().registries;
             self.tables.registries.with(|here| here.agree(of_segment))?;
+            self.promises.lineage.descend(segment.header().generation, wanted);
             loop {
                 match segment.read().map_err(CommitLogError::from)? {
                     Next::Names(names) => name(&names, self.tables, &mut misfits)?,

@@ -1,5 +1,6 @@
 //! A job is killed at every place that matters and at any moment, on changing numbers of workers, and comes to what an
-//! undisturbed one does.
+//! undisturbed one does. Clients send each request, with a key of its own, until it is answered: no row of theirs is lost,
+//! and none counts twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dataflows::failpoints::FAILPOINTS;
 use redis::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{JOB, assert_same, end, job, row, rows, start, values, wait_until_ready};
 use crate::end_to_end::binary::{Going, poll};
@@ -40,14 +41,28 @@ fn add(client: &mut Connection, number: u64) {
     add.arg("price").arg(10 + number % 13).arg("size").arg(1).exec(client).unwrap();
 }
 
-/// Posts a row; whether it was answered as durable. A process that ends meanwhile answers nothing.
-fn try_post(address: SocketAddr, body: &str) -> bool {
+/// The request with this number: a fill, or a trade that has no id, so that it would count twice if it were taken twice.
+fn request(number: u64) -> String {
+    if number.is_multiple_of(3) {
+        return row("fill", number);
+    }
+    let time = format!("2026-01-05T11:00:{:02}Z", number % 60);
+    let trade = json!({
+        "type": "trade", "instrument": "x:P", "time": time, "price": 10 + number % 7, "quantity": 1
+    });
+    format!("{trade}\n")
+}
+
+/// Sends a request; whether it was answered as durable. A process that ends meanwhile answers nothing.
+fn try_post(address: SocketAddr, number: u64) -> bool {
+    let body = request(number);
     let answered = || {
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let head = format!(
             "POST /api/streaming/process HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
+             Idempotency-Key: request-{number}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n\
+             {body}",
             body.len()
         );
         stream.write_all(head.as_bytes()).ok()?;
@@ -77,9 +92,8 @@ impl Feeder {
             self.streamed += 1;
             add(&mut self.client, self.streamed);
             address = address.or_else(|| run.address_if_known());
-            let kind = if self.posted.is_multiple_of(3) { "fill" } else { "trade" };
             match address {
-                Some(address) if try_post(address, &row(kind, self.posted)) => self.posted += 1,
+                Some(address) if try_post(address, self.posted) => self.posted += 1,
                 _ => std::thread::sleep(Duration::from_millis(5)),
             }
         }
@@ -171,29 +185,27 @@ fn killed_anywhere_it_comes_to_the_same() {
     job(undisturbed.path(), &config(&server.url()));
     let (anew, fresh_address) = start(undisturbed.path(), 1, &[]);
     wait_until_ready(fresh_address);
-    for id in 0..other.posted {
-        let kind = if id.is_multiple_of(3) { "fill" } else { "trade" };
-        poll(|| try_post(fresh_address, &row(kind, id)).then_some(()), || format!("row {id}"));
-    }
-    // The row that was not answered last may be there.
-    let kind = if other.posted.is_multiple_of(3) { "fill" } else { "trade" };
-    for address in [address, fresh_address] {
-        poll(
-            || try_post(address, &row(kind, other.posted)).then_some(()),
-            || "the last row".to_owned(),
-        );
-    }
-    let counts = |address| {
-        let answer = get(address, "/v1/views/candles?symbol=x:R&timeframe=1s&limit=10000").json();
-        let rows = answer["rows"].as_array().unwrap().clone();
+    let sent = |address, number| {
+        poll(|| try_post(address, number).then_some(()), || format!("request {number}"));
+    };
+    (0..other.posted).for_each(|number| sent(fresh_address, number));
+    // The request that was not answered last may be there.
+    [address, fresh_address].iter().for_each(|address| sent(*address, other.posted));
+    let counts_of = |address, symbol| {
+        let path = format!("/v1/views/candles?symbol={symbol}&timeframe=1s&limit=10000");
+        let rows = get(address, &path).json()["rows"].as_array().unwrap().clone();
         rows.iter().map(|row| row["trades"].as_u64().unwrap()).sum::<u64>()
     };
+    let counts = |address| counts_of(address, "x:R");
     for address in [address, fresh_address] {
         poll(
             || (counts(address) >= other.streamed).then_some(()),
             || format!("{} of {}", counts(address), other.streamed),
         );
         assert_eq!(counts(address), other.streamed);
+        let posted = (0..=other.posted).filter(|number| !number.is_multiple_of(3)).count() as u64;
+        poll(|| (counts_of(address, "x:P") >= posted).then_some(()), || "posted trades".to_owned());
+        assert_eq!(counts_of(address, "x:P"), posted, "each request counts once");
     }
     let all = |address| {
         let mut all = values(address);

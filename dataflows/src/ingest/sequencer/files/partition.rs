@@ -39,7 +39,9 @@ impl FilePartition {
     ) -> Option<(u64, EventTime)> {
         while self.rows.as_slice().is_empty() {
             match self.events.recv()?.1 {
-                SourceEvent::Rows { rows, .. } => self.rows = rows.into_iter(),
+                SourceEvent::Rows { rows, .. } | SourceEvent::Posted { rows, .. } => {
+                    self.rows = rows.into_iter();
+                }
                 SourceEvent::Drained { .. } => {} // files are never idle
                 SourceEvent::Control(event) => {
                     let is_end = matches!(event, ControlEvent::Ended { .. });
