@@ -158,8 +158,8 @@ pub(super) const ROWS_REFUSED: ProblemKind = kind(
     "rows-refused",
     "Rows refused",
     StatusCode::UNPROCESSABLE_ENTITY,
-    "With `atomic=true` all rows are taken or none, and some are wrong: `errors` names them. Nothing was taken, and \
-     nothing became a dead letter. Correct them and send all again.",
+    "No row was taken: each is wrong, or with `atomic=true`, where all rows are taken or none, some are. `errors` names \
+     them. Without `atomic` they are dead letters. Correct them and send all again.",
 );
 pub(super) const NOT_REACHED: ProblemKind = kind(
     "frontier-not-reached",

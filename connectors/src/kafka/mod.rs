@@ -31,6 +31,7 @@ mod brokers;
 mod client;
 pub mod config;
 mod earlier_keys;
+mod kafka_state;
 mod newest;
 mod place;
 mod producer;
@@ -61,10 +62,11 @@ pub use producer::KafkaProducer;
 
 use client::{Client, Connection, Context};
 use config::Plan;
+use kafka_state::Noted;
 use newest::{Looked, Newest};
 use place::{ASK_TIMEOUT, Begin, RetainedRange, asked, first_at, is_retryable};
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use read_on::{Noted, ReadFrom};
+use read_on::ReadFrom;
 use reader::KafkaReader;
 use status::PartitionStatus;
 

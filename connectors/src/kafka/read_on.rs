@@ -2,29 +2,17 @@
 
 use std::thread;
 
-use serde::{Deserialize, Serialize};
-
 use super::KafkaSource;
 use super::client::Client;
+use super::kafka_state::KafkaState;
 use super::place::{ASK_TIMEOUT, RetainedRange};
-use super::reader::{KafkaReader, position};
+use super::reader::position;
 use super::recover::{END_ATTEMPTS_MAX, PAUSE};
 use crate::mapping::Packing;
 use crate::source::{
     Incident, IncidentKind, LostRows, PartitionReader, PartitionState, ResumePoint, Source as _,
     SourceError,
 };
-
-/// What the reader of a partition needs to read on in another process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KafkaState {
-    /// The id of the topic, if brokers give ids.
-    topic_id: Option<String>,
-    /// What positions have on top of offsets.
-    base: u64,
-    /// The offset that was to be read next when this was noted.
-    next: i64,
-}
 
 /// Where a partition is read on.
 pub(super) struct ReadFrom {
@@ -35,37 +23,6 @@ pub(super) struct ReadFrom {
     /// What positions have on top of offsets.
     pub(super) base: u64,
     pub(super) incidents: Vec<Incident>,
-}
-
-/// What was noted for another process.
-pub(super) struct Noted {
-    state: KafkaState,
-    /// Whether it was not asked for yet.
-    is_new: bool,
-}
-
-impl Noted {
-    /// Of a partition that is opened, before any message is read.
-    pub(super) fn opened(topic_id: Option<String>, base: u64, next: i64) -> Noted {
-        Noted { state: KafkaState { topic_id, base, next }, is_new: true }
-    }
-}
-
-impl KafkaReader {
-    /// What has changed of what another process needs to know.
-    pub(super) fn note_state(&mut self) -> Option<PartitionState> {
-        let topic_id = self.client.topic_id(&self.topic);
-        let Noted { state, is_new } = &mut self.noted;
-        if state.base != self.base {
-            // No message of this topic was read yet.
-            *state = KafkaState { topic_id, base: self.base, next: self.next };
-            *is_new = true;
-        } else if state.topic_id != topic_id {
-            state.topic_id = topic_id;
-            *is_new = true;
-        }
-        std::mem::take(is_new).then(|| PartitionState::of(state))
-    }
 }
 
 impl KafkaSource {

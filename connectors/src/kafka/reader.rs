@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 
 use super::client::{Client, Connection, Context};
-use super::read_on::Noted;
+use super::kafka_state::Noted;
 use super::skip::Skip;
 use super::status::{HeldBack, PartitionStatus};
 use crate::mapping::Packing;
@@ -124,7 +124,7 @@ impl PartitionReader for KafkaReader {
     }
 
     fn state(&mut self) -> Option<PartitionState> {
-        self.note_state()
+        self.noted.note(self.client.topic_id(&self.topic), self.base, self.next)
     }
 
     fn is_from_beginning(&self) -> bool {

@@ -24,10 +24,11 @@ use crate::problem::{
 use crate::query::Query;
 use crate::read_your_writes::reaches;
 use crate::{Context, body};
+use market::plural;
 use node_api::Located;
 use node_api::ingest::{
     FAULTS_MAX, IngestApi, Keeping, PostError, PostKey, PostOutcome, PostedBody, PostedFormat,
-    Token,
+    RowFault, Token,
 };
 
 use super::{Endpoint, RequestParts, Route, RouteEntry, json, request_parts, respond, set};
@@ -181,6 +182,13 @@ async fn outcome(
     within: Duration,
 ) -> Result<Response, Problem> {
     let PostOutcome { accepted, rejected, faults, token, durable, is_replayed } = taken;
+    if accepted == 0 && rejected > 0 {
+        let detail =
+            format!("none of {} was taken; they are dead letters", plural(rejected as u64, "row"));
+        return Err(
+            Problem::new(ROWS_REFUSED, detail).errors(faults.iter().map(field_error).collect())
+        );
+    }
     let waits = matches!(wait, Wait::Visible | Wait::Processed);
     let visible = match token {
         _ if !waits => None,
@@ -268,15 +276,15 @@ fn problem(away: PostError) -> Problem {
         PostError::InProgress => Problem::new(IN_PROGRESS, detail),
         PostError::OtherRequest => Problem::new(KEY_REUSED, detail),
         PostError::Refused { rows, .. } => {
-            let errors = rows.iter().take(FAULTS_MAX).map(|row| FieldError {
-                pointer: pointer(row),
-                code: row.code,
-                detail: row.detail.clone(),
-                allowed: Vec::new(),
-            });
+            let errors = rows.iter().take(FAULTS_MAX).map(field_error);
             Problem::new(ROWS_REFUSED, detail).errors(errors.collect())
         }
     }
+}
+
+fn field_error(row: &RowFault) -> FieldError {
+    let (code, detail) = (row.code, row.detail.clone());
+    FieldError { pointer: pointer(row), code, detail, allowed: Vec::new() }
 }
 
 #[cfg(test)]

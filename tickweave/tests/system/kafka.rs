@@ -12,5 +12,5 @@ mod packed;
 mod read_on;
 mod restarts;
 mod started_again;
-mod topics;
+pub(crate) mod topics;
 mod untold;

@@ -15,22 +15,22 @@ use crate::end_to_end::binary::poll;
 use crate::servers::Server;
 
 /// A topic.
-pub(super) struct Topic<'a> {
+pub(crate) struct Topic<'a> {
     server: &'a Server,
     pub(super) name: String,
 }
 
 /// A message as it is produced.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Produced<'a> {
-    pub(super) partition: i32,
+pub(crate) struct Produced<'a> {
+    pub(crate) partition: i32,
     /// Without one it is a tombstone.
-    pub(super) payload: Option<&'a [u8]>,
+    pub(crate) payload: Option<&'a [u8]>,
     /// When it was made, in milliseconds; now by default, and −1 for never.
-    pub(super) made: Option<i64>,
-    pub(super) key: Option<&'a [u8]>,
+    pub(crate) made: Option<i64>,
+    pub(crate) key: Option<&'a [u8]>,
     /// Name and value.
-    pub(super) header: Option<(&'a str, &'a [u8])>,
+    pub(crate) header: Option<(&'a str, &'a [u8])>,
 }
 
 /// A message as it is read back.
@@ -54,7 +54,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<'a> Topic<'a> {
     /// Makes a topic.
-    pub(super) fn new(server: &'a Server, name: &str, partitions: i32) -> Topic<'a> {
+    pub(crate) fn new(server: &'a Server, name: &str, partitions: i32) -> Topic<'a> {
         let topic = Topic { server, name: name.to_owned() };
         // A broker that has just begun may not take topics yet.
         poll(
@@ -97,7 +97,7 @@ impl<'a> Topic<'a> {
     }
 
     /// Produces messages, and waits until the broker has all of them; it may be away for a while.
-    pub(super) fn produce<'m>(&self, messages: impl IntoIterator<Item = Produced<'m>>) {
+    pub(crate) fn produce<'m>(&self, messages: impl IntoIterator<Item = Produced<'m>>) {
         self.produce_packed("none", messages);
     }
 

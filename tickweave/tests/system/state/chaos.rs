@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,16 +18,26 @@ use serde_json::{Value, json};
 use super::{JOB, assert_same, end, job, row, rows, start, values, wait_until_ready};
 use crate::end_to_end::binary::{Going, poll};
 use crate::end_to_end::http::get;
+use crate::kafka::topics::{Produced, Topic};
 use crate::redis::server::{Server, is_here};
+use crate::servers;
 
 /// Kills at a random moment; `TICKWEAVE_KILLS` says how many, `scripts/chaos` many.
 const KILLS: usize = 3;
 
-/// The sources of [`JOB`] and a Redis stream whose trades have no ids: what is read twice counts twice. Checkpoints all
-/// the time, and a sink.
-fn config(url: &str) -> String {
+/// The sources of [`JOB`], a Redis stream and a Kafka topic whose trades have no ids: what is read twice counts twice.
+/// Checkpoints all the time, and a sink.
+fn config(url: &str, kafka: Option<&servers::Server>) -> String {
+    let topic = kafka.map_or_else(String::new, |kafka| {
+        format!(
+            "[[source]]\nname = \"topic\"\nkind = \"kafka\"\nservers = \"{}\"\ntopics = [\"chaos\"]\n\
+             instrument = \"x:K\"\ncolumns = {{ time = \"time\", price = \"price\", size = \"size\" }}\n\
+             units = {{ time = \"ms\" }}\n",
+            kafka.address
+        )
+    });
     format!(
-        "{JOB}[state]\ncheckpoint_every = \"30ms\"\n\
+        "{JOB}[state]\ncheckpoint_every = \"30ms\"\n{topic}\
          [[source]]\nname = \"stream\"\nkind = \"redis-streams\"\nurl = \"{url}\"\nstreams = [\"own\"]\nformat = \"fields\"\n\
          instrument = \"x:R\"\ncolumns = {{ time = \"time\", price = \"price\", size = \"size\" }}\nunits = {{ time = \"ms\" }}\n\
          [[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{{view}}.ndjson\"\n"
@@ -39,6 +50,21 @@ fn add(client: &mut Connection, number: u64) {
     let mut add = redis::cmd("XADD");
     add.arg("own").arg(format!("{number}-1")).arg("time").arg(time);
     add.arg("price").arg(10 + number % 13).arg("size").arg(1).exec(client).unwrap();
+}
+
+/// Produces trades with these numbers, by turns to both partitions.
+fn produce(topic: &Topic<'_>, numbers: Range<u64>) {
+    let message = |number: u64| {
+        let time = 1_767_623_400_000 + number * 50;
+        let message = json!({"time": time, "price": 10 + number % 13, "size": 1}).to_string();
+        (i32::from(number % 2 == 1), message)
+    };
+    let messages: Vec<_> = numbers.map(message).collect();
+    topic.produce(messages.iter().map(|(partition, message)| Produced {
+        partition: *partition,
+        payload: Some(message.as_bytes()),
+        ..Produced::default()
+    }));
 }
 
 /// The request with this number: a fill, or a trade that has no id, so that it would count twice if it were taken twice.
@@ -73,12 +99,18 @@ fn try_post(address: SocketAddr, number: u64) -> bool {
     answered().is_some()
 }
 
-/// What feeds a job: rows that clients send until they are answered, and a stream.
+/// What feeds a job: rows that clients send until they are answered, a stream, and a topic.
 struct Feeder {
     client: Connection,
+    topic: Option<Topic<'static>>,
     streamed: u64,
+    produced: u64,
     posted: u64,
 }
+
+/// So many entries of the stream are added between messages to the topic, so many at once.
+const PRODUCED_EVERY: u64 = 40;
+const PRODUCED: u64 = 10;
 
 impl Feeder {
     /// Feeds until the process has ended, or for so long. Returns whether it has ended.
@@ -88,6 +120,12 @@ impl Feeder {
         while began.elapsed() < lasts {
             if run.has_ended() {
                 return true;
+            }
+            if let Some(topic) = &self.topic
+                && self.streamed.is_multiple_of(PRODUCED_EVERY)
+            {
+                produce(topic, self.produced..self.produced + PRODUCED);
+                self.produced += PRODUCED;
             }
             self.streamed += 1;
             add(&mut self.client, self.streamed);
@@ -146,8 +184,11 @@ fn killed_anywhere_it_comes_to_the_same() {
     let server = Server::durable();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    job(folder, &config(&server.url()));
-    let mut feeder = Feeder { client: server.connect(), streamed: 0, posted: 0 };
+    let kafka = servers::kafka();
+    job(folder, &config(&server.url(), kafka));
+    let topic = kafka.map(|kafka| Topic::new(kafka, "chaos", 2));
+    let (streamed, produced, posted) = (0, 0, 0);
+    let mut feeder = Feeder { client: server.connect(), topic, streamed, produced, posted };
     let mut random = crate::end_to_end::made::Rng(
         std::env::var("TICKWEAVE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7),
     );
@@ -182,7 +223,7 @@ fn killed_anywhere_it_comes_to_the_same() {
     run.wait_for("from checkpoint");
     wait_until_ready(address);
     let (undisturbed, other) = (tempfile::tempdir().unwrap(), feeder);
-    job(undisturbed.path(), &config(&server.url()));
+    job(undisturbed.path(), &config(&server.url(), kafka));
     let (anew, fresh_address) = start(undisturbed.path(), 1, &[]);
     wait_until_ready(fresh_address);
     let sent = |address, number| {
@@ -203,13 +244,22 @@ fn killed_anywhere_it_comes_to_the_same() {
             || format!("{} of {}", counts(address), other.streamed),
         );
         assert_eq!(counts(address), other.streamed);
+        let of_topic = || counts_of(address, "x:K");
+        poll(
+            || (of_topic() >= other.produced).then_some(()),
+            || format!("{} of {} from the topic", of_topic(), other.produced),
+        );
+        assert_eq!(of_topic(), other.produced);
         let posted = (0..=other.posted).filter(|number| !number.is_multiple_of(3)).count() as u64;
         poll(|| (counts_of(address, "x:P") >= posted).then_some(()), || "posted trades".to_owned());
         assert_eq!(counts_of(address, "x:P"), posted, "each request counts once");
     }
     let all = |address| {
         let mut all = values(address);
-        all.push(("trades", rows(address, "trades")));
+        // Beyond so many rows, each answer has the newest of its own order.
+        if other.streamed + other.produced + other.posted < 6_000 {
+            all.push(("trades", rows(address, "trades")));
+        }
         all
     };
     assert_same(&all(address), &all(fresh_address));

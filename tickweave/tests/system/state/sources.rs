@@ -163,6 +163,8 @@ fn a_file_that_was_read_is_the_same_or_grew_or_is_refused() {
     append(&path, &(HEADER.to_owned() + &lines(0..30)));
     let (run, address) = start(folder, 1, &[]);
     wait_for_each_once(address, 30);
+    let state = || get(address, "/v1/views/sources").json()["rows"][0]["state"].clone();
+    poll(|| (state() == "ended").then_some(()), || state().to_string());
     kill(run);
     // It ended, so what comes to it is too late, which is told.
     append(&path, &lines(30..40));
