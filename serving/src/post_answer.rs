@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::problem::ROWS_REFUSED;
 use node_api::ingest::{FIELD_MAX, RowFault};
 
 /// The answer after rows were taken.
@@ -22,6 +23,36 @@ pub(super) struct Answer<'a> {
     /// The same by its former name, if it was asked for by that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) processed: Option<bool>,
+}
+
+/// The answer of which every row was refused: a problem that says, too, what became of them.
+#[derive(Serialize)]
+pub(super) struct AllRefused<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) title: &'static str,
+    pub(super) status: u16,
+    pub(super) detail: &'static str,
+    pub(super) instance: &'static str,
+    pub(super) code: &'static str,
+    pub(super) retryable: bool,
+    #[serde(flatten)]
+    pub(super) answer: Answer<'a>,
+}
+
+impl<'a> AllRefused<'a> {
+    pub(super) fn of(answer: Answer<'a>) -> AllRefused<'a> {
+        AllRefused {
+            kind: "/docs/problems/rows-refused",
+            title: ROWS_REFUSED.title,
+            status: ROWS_REFUSED.status.as_u16(),
+            detail: "no row was taken; all are dead letters",
+            instance: "/api/streaming/process",
+            code: ROWS_REFUSED.name,
+            retryable: false,
+            answer,
+        }
+    }
 }
 
 #[derive(Serialize)]

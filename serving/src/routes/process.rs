@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::parameter::{
     CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words,
 };
-use crate::post_answer::{Answer, RowError, pointer};
+use crate::post_answer::{AllRefused, Answer, RowError, pointer};
 use crate::problem::{
     BUSY, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED, TOO_LARGE,
     UNAVAILABLE, UNREADABLE,
@@ -24,11 +24,10 @@ use crate::problem::{
 use crate::query::Query;
 use crate::read_your_writes::reaches;
 use crate::{Context, body};
-use market::plural;
 use node_api::Located;
 use node_api::ingest::{
     FAULTS_MAX, IngestApi, Keeping, PostError, PostKey, PostOutcome, PostedBody, PostedFormat,
-    RowFault, Token,
+    Token,
 };
 
 use super::{Endpoint, RequestParts, Route, RouteEntry, json, request_parts, respond, set};
@@ -162,6 +161,7 @@ async fn answer(
 }
 
 const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
 
 /// A hash of all that a request says. It is kept with the state of a job, so it must stay what it is.
 fn request_hash(form: PostedFormat, row_type: Option<&str>, atomic: bool, rows: &[u8]) -> u128 {
@@ -182,13 +182,6 @@ async fn outcome(
     within: Duration,
 ) -> Result<Response, Problem> {
     let PostOutcome { accepted, rejected, faults, token, durable, is_replayed } = taken;
-    if accepted == 0 && rejected > 0 {
-        let detail =
-            format!("none of {} was taken; they are dead letters", plural(rejected as u64, "row"));
-        return Err(
-            Problem::new(ROWS_REFUSED, detail).errors(faults.iter().map(field_error).collect())
-        );
-    }
     let waits = matches!(wait, Wait::Visible | Wait::Processed);
     let visible = match token {
         _ if !waits => None,
@@ -205,7 +198,10 @@ async fn outcome(
         visible,
         processed: visible.filter(|_| wait == Wait::Processed),
     };
-    let mut response = json(StatusCode::ACCEPTED, JSON, &answer)?;
+    let mut response = match accepted == 0 && rejected > 0 {
+        true => json(ROWS_REFUSED.status, PROBLEM, &AllRefused::of(answer))?,
+        false => json(StatusCode::ACCEPTED, JSON, &answer)?,
+    };
     if is_replayed {
         set(&mut response, REPLAYED, "true");
     }
@@ -276,15 +272,15 @@ fn problem(away: PostError) -> Problem {
         PostError::InProgress => Problem::new(IN_PROGRESS, detail),
         PostError::OtherRequest => Problem::new(KEY_REUSED, detail),
         PostError::Refused { rows, .. } => {
-            let errors = rows.iter().take(FAULTS_MAX).map(field_error);
+            let errors = rows.iter().take(FAULTS_MAX).map(|row| FieldError {
+                pointer: pointer(row),
+                code: row.code,
+                detail: row.detail.clone(),
+                allowed: Vec::new(),
+            });
             Problem::new(ROWS_REFUSED, detail).errors(errors.collect())
         }
     }
-}
-
-fn field_error(row: &RowFault) -> FieldError {
-    let (code, detail) = (row.code, row.detail.clone());
-    FieldError { pointer: pointer(row), code, detail, allowed: Vec::new() }
 }
 
 #[cfg(test)]

@@ -123,8 +123,15 @@ async fn the_answer_reports_every_row() {
     // A long list is cut.
     let rejected = (0..1_003).map(|row| fault(row, "price")).collect();
     ingest.answer(Ok(refused(bound(0, None), rejected)));
-    let cut = post(&server, "", &[], "[]").await.json();
+    // Without any row that was taken it is a problem, too.
+    let answer = post(&server, "", &[], "[]").await;
+    assert_eq!((answer.status(), answer.header("content-type")), (422, "application/problem+json"));
+    let cut = answer.json();
     assert_eq!((&cut["rejected"], &cut["errors_left_out"]), (&json!(1_003), &json!(3)));
+    assert_eq!((&cut["code"], &cut["status"]), (&json!("rows-refused"), &json!(422)));
+    // No row at all is no fault.
+    ingest.answer(Ok(bound(0, None)));
+    assert_eq!(post(&server, "", &[], "[]").await.status(), 202);
 }
 
 #[tokio::test]
