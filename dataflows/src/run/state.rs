@@ -1,6 +1,7 @@
 //! The state of a live job: restored when it begins, and written as it goes on.
 
 mod changes;
+mod copies;
 mod error;
 mod inspect;
 
@@ -24,10 +25,12 @@ use crate::ingest::commit_log::{
 use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
+use crate::ingest::state_copy::{CopyStatus, StateCopier};
 use crate::ingest::{Stop, now};
 use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
 
+pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
 pub use error::RestoreError;
 pub use inspect::{
     KeptCheckpoint, NumberedCheckpoint, VerifiedState, copy_state, kept_checkpoints, verify_state,
@@ -54,6 +57,7 @@ pub(super) struct Restoring {
     logs: Vec<(String, Vec<Vec<u8>>, u64)>,
     keeper: CheckpointKeeper,
     status: LogStatus,
+    copies: Option<CopyStatus>,
 }
 
 /// Takes the state directory of a job that keeps its state, and finds from where it goes on; none if it keeps none.
@@ -70,6 +74,7 @@ pub(super) fn open(
         }
     }
     let dir = StateDir::open(&state.dir)?;
+    copies::check_new(state, &dir, options.begins_anew)?;
     if options.begins_anew
         && let Some(aside) = dir.set_aside()?
     {
@@ -202,7 +207,9 @@ impl JobState {
         let (keeper, states) = started.map_err(RunError::Thread)?;
         let waiting = Arc::clone(&states);
         board.also_retains(CHECKPOINT, move || waiting.waiting_bytes());
-        Ok((Restoring { dir, manifest, logs, keeper, status }, states))
+        let copy = config.state.as_ref().and_then(|state| state.copy.as_ref());
+        let copies = copy.map(|copy| CopyStatus::new(&copy.url));
+        Ok((Restoring { dir, manifest, logs, keeper, status, copies }, states))
     }
 }
 
@@ -210,6 +217,11 @@ impl Restoring {
     /// How the checkpoints are.
     pub(super) fn checkpoints(&self) -> CheckpointStatus {
         self.keeper.status()
+    }
+
+    /// How the copies are, if there are any.
+    pub(super) fn copies(&self) -> Option<CopyStatus> {
+        self.copies.clone()
     }
 }
 
@@ -244,7 +256,14 @@ pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Res
     if stop.is_set() {
         return Ok(Restored::default());
     }
-    let Restoring { dir, keeper, status, .. } = state;
+    let Restoring { dir, keeper, status, copies, .. } = state;
+    let copier = copies::plan(
+        configured,
+        copies,
+        (job.generation, &job.metrics),
+        (&dir, &keeper),
+        history.as_ref(),
+    );
     let header = RecordingHeader {
         config: config.toml.clone(),
         generation: job.generation,
@@ -267,6 +286,9 @@ pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Res
     );
     job.dispatcher.log_to(log);
     job.dispatcher.checkpoint_to(keeper);
+    if let Some(plan) = copier {
+        job.dispatcher.copied_by(StateCopier::start(plan).map_err(RunError::Thread)?);
+    }
     Ok(Restored { history: history.map(Arc::new), partitions })
 }
 

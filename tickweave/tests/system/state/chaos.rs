@@ -22,13 +22,14 @@ use crate::redis::server::{Server, is_here};
 const KILLS: usize = 3;
 
 /// The sources of [`JOB`] and a Redis stream whose trades have no ids: what is read twice counts twice. Checkpoints all
-/// the time, and a sink.
-fn config(url: &str) -> String {
+/// the time, copies of them, and a sink.
+fn config(url: &str, copies: &Path) -> String {
     format!(
-        "{JOB}[state]\ncheckpoint_every = \"30ms\"\n\
+        "{JOB}[state]\ncheckpoint_every = \"30ms\"\ncopy_to = \"file://{}\"\n\
          [[source]]\nname = \"stream\"\nkind = \"redis-streams\"\nurl = \"{url}\"\nstreams = [\"own\"]\nformat = \"fields\"\n\
          instrument = \"x:R\"\ncolumns = {{ time = \"time\", price = \"price\", size = \"size\" }}\nunits = {{ time = \"ms\" }}\n\
-         [[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{{view}}.ndjson\"\n"
+         [[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{{view}}.ndjson\"\n",
+        copies.display()
     )
 }
 
@@ -132,7 +133,7 @@ fn killed_anywhere_it_comes_to_the_same() {
     let server = Server::durable();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    job(folder, &config(&server.url()));
+    job(folder, &config(&server.url(), &folder.join("copies")));
     let mut feeder = Feeder { client: server.connect(), streamed: 0, posted: 0 };
     let mut random = crate::end_to_end::made::Rng(
         std::env::var("TICKWEAVE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7),
@@ -168,7 +169,7 @@ fn killed_anywhere_it_comes_to_the_same() {
     run.wait_for("from checkpoint");
     wait_until_ready(address);
     let (undisturbed, other) = (tempfile::tempdir().unwrap(), feeder);
-    job(undisturbed.path(), &config(&server.url()));
+    job(undisturbed.path(), &config(&server.url(), &undisturbed.path().join("copies")));
     let (anew, fresh_address) = start(undisturbed.path(), 1, &[]);
     wait_until_ready(fresh_address);
     for id in 0..other.posted {
