@@ -169,7 +169,7 @@ fn another_machine_goes_on_when_the_disk_is_lost() {
     let refused = Going::spawn(folder, &mut place.command(&args)).end();
     refused.failed(
         2,
-        &["holds the copy of a state", "tickweave checkpoint import s3://lost-disk/jobs/one state"],
+        &["holds the copy of a state", "tickweave checkpoint import s3://lost-disk/jobs/one /"],
     );
 
     let verified = place.checkpoint(folder, &["verify", &place.url]).json();
