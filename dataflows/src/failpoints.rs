@@ -18,6 +18,10 @@ pub const FAILPOINTS: &[&str] = &[
     CHECKPOINT_BEFORE,
     CHECKPOINT_AFTER,
     CHECKPOINT_PRUNE,
+    COPY_PART,
+    COPY_FILES,
+    COPY_DONE,
+    COPY_REMOVE,
     RESTORE_STATE,
     RESTORE_LOG,
     RESTORE_END,
@@ -51,6 +55,14 @@ pub(crate) const CHECKPOINT_BEFORE: &str = "checkpoint.before";
 pub(crate) const CHECKPOINT_AFTER: &str = "checkpoint.after";
 /// Before an old file is removed.
 pub(crate) const CHECKPOINT_PRUNE: &str = "checkpoint.prune";
+/// When a part of a file was uploaded.
+pub(crate) const COPY_PART: &str = "copy.part";
+/// When all files are, and the index names those before.
+pub(crate) const COPY_FILES: &str = "copy.files";
+/// When the index names them.
+pub(crate) const COPY_DONE: &str = "copy.done";
+/// Before an object that no index names is removed.
+pub(crate) const COPY_REMOVE: &str = "copy.remove";
 /// Before a start reads a state.
 pub(crate) const RESTORE_STATE: &str = "restore.state";
 /// Before it dispatches a commit of the log.

@@ -39,6 +39,7 @@ use crate::ingest::http_ingest::HttpIngest;
 use crate::ingest::promises::Promises;
 use crate::ingest::reader_thread::ReadProgress;
 use crate::ingest::recording::{RecordingKeeper, RecordingStatus};
+use crate::ingest::state_copy::CopyStatus;
 use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
@@ -54,13 +55,14 @@ use state::{JobState, Restoring};
 pub use error::RunError;
 pub use first_rows::{FirstRowsRefused, input_faults};
 pub use live::run_live;
+pub use object_copy::{CopyIndex, CopySummary, StoreOptions, is_url};
 pub use options::{OnStart, RunOptions};
 pub use refusals::Refusals;
 pub use replay::{replay_files, replay_recording};
 pub use report::Report;
 pub use state::{
-    KeptCheckpoint, NumberedCheckpoint, RestoreError, VerifiedState, copy_state, kept_checkpoints,
-    verify_state,
+    KeptCheckpoint, NumberedCheckpoint, RestoreError, VerifiedState, copy_state, export_copy,
+    import_copy, kept_checkpoints, look_at_copy, verify_copy, verify_state,
 };
 pub use summary::BarSummary;
 
@@ -171,8 +173,9 @@ impl Job {
         let keeper = outputs.recorder.map(|recorder| {
             RecordingKeeper::new(recorder, recording.clone(), metrics.clone(), began)
         });
+        let copies = state.as_ref().and_then(Restoring::copies);
         let kept = state.as_ref().map(|state| (log_status, state.checkpoints()));
-        let monitored = (&connections, recording, kept);
+        let monitored = (&connections, recording, kept, copies);
         let reporter = reporter(config, &board, monitored, &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
         let dispatcher = CommitDispatcher::new(
@@ -293,14 +296,15 @@ fn board(config: &Config, options: &RunOptions) -> Board {
     })
 }
 
-/// The connections, the recording, and what is kept for a restart.
-type MonitoredParts<'a> = (&'a Connections, RecordingStatus, Option<(LogStatus, CheckpointStatus)>);
+/// The connections, the recording, what is kept for a restart, and its copies.
+type MonitoredParts<'a> =
+    (&'a Connections, RecordingStatus, Option<(LogStatus, CheckpointStatus)>, Option<CopyStatus>);
 
 /// What publishes the status of the job.
 fn reporter(
     config: &Config,
     board: &Arc<Board>,
-    (connections, recording, state): MonitoredParts<'_>,
+    (connections, recording, state, copies): MonitoredParts<'_>,
     metrics: &Metrics,
     options: &RunOptions,
 ) -> StatusReporter {
@@ -320,6 +324,7 @@ fn reporter(
         sinks: sinks.clone(),
         recording,
         state,
+        copies,
         metrics: metrics.clone(),
         catalog: Arc::clone(&config.catalog),
         logs: options.followed,

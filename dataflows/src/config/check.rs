@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use market::{Calendars, Catalog, Registries, SharedRegistries, Span, Timeframe};
 use node_api::{AccessError, HttpAccess};
+use object_copy::{CopyStore, StoreOptions};
 use operators::indicators::IndicatorsConfig;
 
 use super::files::{self, JobFile, JobFiles};
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, FileOrder};
+use crate::ingest::state_copy::CopyTarget;
 use crate::jobs::{JobKind, JobPlan, JobSpec};
 use rows::readers::Bounds;
 
@@ -120,7 +122,8 @@ impl RawConfig {
 
 /// Where the state is kept.
 fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigError> {
-    let RawState { dir, fsync, checkpoint_every, keep_log, accept_gaps } = raw;
+    let copy = state_copy(&raw)?;
+    let RawState { dir, fsync, checkpoint_every, keep_log, accept_gaps, .. } = raw;
     let checkpoint_every = match &*checkpoint_every {
         "never" => None,
         text => {
@@ -143,8 +146,34 @@ fn state(raw: RawState, folder: &Path) -> Result<Option<StateConfig>, ConfigErro
             checkpoint_every,
             keep_log,
             accepts_gaps: accept_gaps,
+            copy,
         })),
     }
+}
+
+/// Where the state is copied to.
+fn state_copy(raw: &RawState) -> Result<Option<CopyTarget>, ConfigError> {
+    let options = StoreOptions {
+        endpoint: raw.copy_endpoint.clone(),
+        region: raw.copy_region.clone(),
+        allow_http: raw.copy_allow_http,
+    };
+    let Some(url) = raw.copy_to.clone() else {
+        return match options == StoreOptions::default() {
+            true => Ok(None),
+            false => Err(ConfigError::at("state.copy_to")(
+                "is not there, and other keys say how to copy: name the place, or leave them out"
+                    .to_owned(),
+            )),
+        };
+    };
+    if raw.dir.is_none() {
+        let problem = "copies what `state.dir` holds, and that is not there".to_owned();
+        return Err(ConfigError::at("state.copy_to")(problem));
+    }
+    CopyStore::check(&url, &options)
+        .map_err(|error| ConfigError::at("state.copy_to")(error.to_string()))?;
+    Ok(Some(CopyTarget { url, options }))
 }
 
 /// Whom the server answers.

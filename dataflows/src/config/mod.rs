@@ -54,6 +54,7 @@ use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::http_ingest::HttpIngestLimits;
 use crate::ingest::recording::OnRecordingError;
 use crate::ingest::sequencer::{Cadence, FileOrder};
+use crate::ingest::state_copy::CopyTarget;
 use crate::jobs::JobPlan;
 use rows::readers::Bounds;
 
@@ -136,6 +137,8 @@ pub struct StateConfig {
     pub keep_log: bool,
     /// Whether a start goes on although rows that were to come next are gone.
     pub accepts_gaps: bool,
+    /// Where the state is copied to; none: nowhere.
+    pub copy: Option<CopyTarget>,
 }
 
 impl RawConfig {

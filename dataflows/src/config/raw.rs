@@ -133,6 +133,20 @@ pub struct RawState {
     /// Whether a start goes on although rows that a source was to bring next are gone, by retention for instance, or its
     /// file is another one: then that is a `gap` in `incidents`. Without, the start is refused.
     pub accept_gaps: bool,
+    /// Where checkpoints and what of the log belongs to them are copied to as they come, so that another machine can go on
+    /// when the disk is lost: `s3://BUCKET/PREFIX`, or `file:///FOLDER`. A prefix belongs to one job. Credentials are those
+    /// of the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, …). Default: none, and nothing is copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_to: Option<String>,
+    /// The URL of the server of `copy_to`. Default: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` of the environment, or
+    /// Amazon's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_endpoint: Option<String>,
+    /// The region of `copy_to`. Default: `AWS_REGION` of the environment, or `us-east-1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_region: Option<String>,
+    /// Whether a server of `copy_to` on another machine may be spoken to without TLS; one on this machine always may.
+    pub copy_allow_http: bool,
 }
 
 /// `[limits]`.
@@ -424,6 +438,10 @@ impl Default for RawState {
             checkpoint_every: "1m".to_owned(),
             keep_log: false,
             accept_gaps: false,
+            copy_to: None,
+            copy_endpoint: None,
+            copy_region: None,
+            copy_allow_http: false,
         }
     }
 }

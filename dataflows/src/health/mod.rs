@@ -12,7 +12,7 @@
 //! | `sinks` | a sink cannot take its batch now and is tried again, or has not answered for 3 s | a sink has given up: it gets nothing more |
 //! | `commits` | no commit is complete yet | |
 //! | `recording` | | it cannot be written, or its path leads to another file or none: sources wait, or the run stops |
-//! | `state` | the last checkpoint could not be written, so the log grows | the log of all commits cannot be written: sources wait |
+//! | `state` | the last checkpoint could not be written, so the log grows; or the state could not be copied (`state.copy_to`) | the log of all commits cannot be written: sources wait |
 //! | `names` | nine of ten names that `limits` allow are used, of instruments, portfolios or models | |
 //!
 //! The process is *ready* while sources neither pause nor wait for the recording or the log, and not before every source that is `required` was reached once,
@@ -70,12 +70,14 @@ pub struct Seen {
 pub enum StateSeen {
     /// Nothing is kept.
     Off,
-    /// All commits are; so many checkpoints were finished since the start.
-    Kept(u64),
+    /// All commits are; so many checkpoints were finished since the start. If it is copied, how far the copy is.
+    Kept(u64, Option<String>),
     /// The log waits for room since so long.
     LogHeld(String, Duration),
     /// The last checkpoint could not be written.
     NoCheckpoint(String),
+    /// The state could not be copied.
+    NotCopied(String),
 }
 
 /// How a source is.
@@ -214,10 +216,11 @@ impl Seen {
     fn state(&self) -> Check {
         match &self.state {
             StateSeen::Off => check(Status::Pass, "no state is kept"),
-            StateSeen::Kept(checkpoints) => check(
-                Status::Pass,
-                format!("commits are kept; {checkpoints} checkpoints since the start"),
-            ),
+            StateSeen::Kept(checkpoints, copy) => {
+                let kept = format!("commits are kept; {checkpoints} checkpoints since the start");
+                let copy = copy.iter().map(|copy| format!("; {copy}"));
+                check(Status::Pass, copy.fold(kept, |all, copy| all + &copy))
+            }
             StateSeen::LogHeld(why, since) => {
                 check(Status::Fail, format!("{why}; sources wait for it for {} s", since.as_secs()))
             }
@@ -225,6 +228,7 @@ impl Seen {
                 Status::Warn,
                 format!("no checkpoint can be written, so the log grows: {why}"),
             ),
+            StateSeen::NotCopied(why) => check(Status::Warn, why.clone()),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::ingest::commit_log::LogStatus;
 use crate::ingest::connections::{ConnectionSummary, Connections};
 use crate::ingest::now;
 use crate::ingest::recording::{RECORDING, RecordingState, RecordingStatus};
+use crate::ingest::state_copy::{CopyReport, CopyStatus};
 use crate::publish::{Board, OverBudget};
 use crate::telemetry::{Connection, Delivered, Metrics};
 use crate::views::{DeadLetterRow, IncidentRow};
@@ -41,6 +42,8 @@ pub struct Monitored {
     pub recording: RecordingStatus,
     /// The log of a job that keeps its state, and its checkpoints.
     pub state: Option<(LogStatus, CheckpointStatus)>,
+    /// The copies of the state, if it is copied.
+    pub copies: Option<CopyStatus>,
     /// Counts.
     pub metrics: Metrics,
     /// The names of instruments and the like.
@@ -304,7 +307,32 @@ impl Shared {
         match (log.held(), report.failed) {
             (Some((why, since)), _) => StateSeen::LogHeld(why, since.elapsed()),
             (None, Some(why)) => StateSeen::NoCheckpoint(why),
-            (None, None) => StateSeen::Kept(report.finished),
+            (None, None) => match self.of.copies.as_ref().map(CopyStatus::report) {
+                Some(CopyReport { url, last, failed: Some(why), is_given_up, .. }) => {
+                    let last = last.map_or_else(
+                        || "this start has copied nothing".to_owned(),
+                        |(at, commit)| {
+                            let seconds = at.elapsed().as_secs();
+                            format!("the last copy is {seconds} s old, through commit {commit}")
+                        },
+                    );
+                    let then =
+                        if is_given_up { "it is not tried again" } else { "it is tried again" };
+                    let text = format!("the state is not copied to {url}, {then}; {last}: {why}");
+                    StateSeen::NotCopied(text)
+                }
+                Some(CopyReport { url, last, .. }) => {
+                    let last = last.map_or_else(
+                        || format!("nothing is copied to {url} yet"),
+                        |(at, commit)| {
+                            let seconds = at.elapsed().as_secs();
+                            format!("the copy in {url} is {seconds} s old, through commit {commit}")
+                        },
+                    );
+                    StateSeen::Kept(report.finished, Some(last))
+                }
+                None => StateSeen::Kept(report.finished, None),
+            },
         }
     }
 

@@ -92,9 +92,13 @@ fn a_log_that_cannot_be_written_fails_and_a_checkpoint_warns() {
     assert_eq!(state(&seen), (Status::Fail, waits));
     let not_yet = "sources wait for the log of the state: it is full".to_owned();
     assert_eq!(seen.readiness(), Readiness::NotYet(not_yet));
-    seen.state = StateSeen::NoCheckpoint("it is full".to_owned());
-    assert_eq!(state(&seen).0, Status::Warn);
-    assert_eq!(seen.readiness(), Readiness::Ready);
+    for why in [StateSeen::NoCheckpoint, StateSeen::NotCopied] {
+        seen.state = why("it is full".to_owned());
+        let (status, output) = state(&seen);
+        assert_eq!(status, Status::Warn);
+        assert!(output.ends_with("it is full"), "{output}");
+        assert_eq!(seen.readiness(), Readiness::Ready);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::promises::Promises;
 use super::recording::{
     NewNames, OnRecordingError, RecordingError, RecordingKeeper, RecordingState,
 };
+use super::state_copy::StateCopier;
 use crate::clock::{Binding, ClockHistory};
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
 use crate::telemetry::Metrics;
@@ -109,6 +110,7 @@ pub struct CommitDispatcher {
     observer: Option<Box<dyn CommitObserver>>,
     save_after: Option<Commit>,
     checkpoints: Option<CheckpointKeeper>,
+    copier: Option<StateCopier>,
     /// Set for the last commit: it saves all shards.
     is_last: bool,
     /// Earlier commits are not dispatched.
@@ -154,6 +156,7 @@ impl CommitDispatcher {
             observer: None,
             save_after: None,
             checkpoints: None,
+            copier: None,
             is_last: false,
             first: Commit(0),
             restored_through: None,
@@ -334,6 +337,11 @@ impl CommitDispatcher {
         self.checkpoints = Some(checkpoints);
     }
 
+    /// Has checkpoints copied from now on.
+    pub fn copied_by(&mut self, copier: StateCopier) {
+        self.copier = Some(copier);
+    }
+
     /// Goes on from a checkpoint: with its first commit, and what was known before.
     pub fn go_on(&mut self, start: &ReplayStart, through: Commit) {
         let watermarks = |times: &[Option<EventTime>]| {
@@ -400,6 +408,10 @@ impl CommitDispatcher {
             tracing::error!(
                 "the last checkpoint could not be written, so the next start reads more of the log: {why}"
             );
+        }
+        // After the last checkpoint, so that the copy has it.
+        if let Some(why) = self.copier.take().and_then(StateCopier::finish) {
+            tracing::warn!("the copy of the state may lack the end of this run: {why}");
         }
         let unrecorded = self.recording.take().and_then(RecordingKeeper::finish);
         Ok(Dispatched { saved: self.saved.take(), unrecorded })

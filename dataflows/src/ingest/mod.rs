@@ -28,9 +28,11 @@ pub mod recording;
 pub mod recovery;
 pub mod sequencer;
 pub mod source_manager;
+pub mod state_copy;
 mod stop;
 mod system_time;
 
+pub(crate) use causes::with_causes;
 pub use closed_commit::ClosedCommit;
 pub use dispatcher::{CommitDispatcher, CommitObserver, DispatchError, InFlightLimits};
 pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};

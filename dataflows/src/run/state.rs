@@ -1,6 +1,7 @@
 //! The state of a live job: restored when it begins, and written as it goes on.
 
 mod changes;
+mod copies;
 mod error;
 mod inspect;
 
@@ -25,10 +26,12 @@ use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::promises::SavedPromises;
 use crate::ingest::recording::RecordingHeader;
 use crate::ingest::sequencer::{LogReplay, NameTables, SequencerError};
+use crate::ingest::state_copy::{CopyStatus, StateCopier};
 use crate::ingest::{Stop, now};
 use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
 
+pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
 pub use error::RestoreError;
 pub use inspect::{
     KeptCheckpoint, NumberedCheckpoint, VerifiedState, copy_state, kept_checkpoints, verify_state,
@@ -57,6 +60,7 @@ pub(super) struct Restoring {
     promises: SavedPromises,
     keeper: CheckpointKeeper,
     status: LogStatus,
+    copies: Option<CopyStatus>,
 }
 
 /// Takes the state directory of a job that keeps its state, and finds from where it goes on; none if it keeps none.
@@ -73,6 +77,7 @@ pub(super) fn open(
         }
     }
     let dir = StateDir::open(&state.dir)?;
+    copies::check_new(state, &dir, options.begins_anew)?;
     if options.begins_anew
         && let Some(aside) = dir.set_aside()?
     {
@@ -207,7 +212,9 @@ impl JobState {
         let (keeper, states) = started.map_err(RunError::Thread)?;
         let waiting = Arc::clone(&states);
         board.also_retains(CHECKPOINT, move || waiting.waiting_bytes());
-        Ok((Restoring { dir, manifest, logs, promises, keeper, status }, states))
+        let copy = config.state.as_ref().and_then(|state| state.copy.as_ref());
+        let copies = copy.map(|copy| CopyStatus::new(&copy.url));
+        Ok((Restoring { dir, manifest, logs, promises, keeper, status, copies }, states))
     }
 }
 
@@ -215,6 +222,11 @@ impl Restoring {
     /// How the checkpoints are.
     pub(super) fn checkpoints(&self) -> CheckpointStatus {
         self.keeper.status()
+    }
+
+    /// How the copies are, if there are any.
+    pub(super) fn copies(&self) -> Option<CopyStatus> {
+        self.copies.clone()
     }
 }
 
@@ -256,7 +268,14 @@ pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Res
     {
         http_ingest.durable(last);
     }
-    let Restoring { dir, keeper, status, .. } = state;
+    let Restoring { dir, keeper, status, copies, .. } = state;
+    let copier = copies::plan(
+        configured,
+        copies,
+        (job.generation, &job.metrics),
+        (&dir, &keeper),
+        history.as_ref(),
+    );
     let header = RecordingHeader {
         config: config.toml.clone(),
         generation: job.generation,
@@ -279,6 +298,9 @@ pub(super) fn restore(config: &Config, job: &mut Job, stop: &Stop) -> Result<Res
     );
     job.dispatcher.log_to(log);
     job.dispatcher.checkpoint_to(keeper);
+    if let Some(plan) = copier {
+        job.dispatcher.copied_by(StateCopier::start(plan).map_err(RunError::Thread)?);
+    }
     Ok(Restored { history: history.map(Arc::new), partitions })
 }
 

@@ -41,6 +41,8 @@ pub const METRICS: &[Described] = &[
     WITHDRAWN,
     TICK_TO_VIEW,
     STATE_SAVE,
+    COPY_AGE,
+    COPIED,
     NEWEST,
     AGE,
     RETAINED,
@@ -102,6 +104,8 @@ mod described {
     pub(in crate::telemetry) const WITHDRAWN: Described = counts("tickweave_alerts_withdrawn", RULE, "Alerts that were withdrawn, each as often as it was");
     pub(in crate::telemetry) const TICK_TO_VIEW: Described = measures("tickweave_tick_to_view", "seconds", &[], "Live: from when the oldest row of a commit came to when views show the commit");
     pub(in crate::telemetry) const STATE_SAVE: Described = measures("tickweave_state_save", "seconds", &[], "For how long a worker encoded states for a checkpoint in a commit; it does nothing else meanwhile");
+    pub(in crate::telemetry) const COPY_AGE: Described = measures("tickweave_state_copy_age", "seconds", &[], "How far the copy of the state lags: time since the last complete one began, or since this start if there is none yet; absent without state.copy_to");
+    pub(in crate::telemetry) const COPIED: Described = measures("tickweave_state_copied", "bytes", &[], "Bytes that were uploaded for copies of the state, complete or not; absent without state.copy_to");
     pub(in crate::telemetry) const NEWEST: Described = counts("tickweave_newest_commit", &[], "Number of the newest published commit; absent before the first");
     pub(in crate::telemetry) const AGE: Described = measures("tickweave_newest_commit_age", "seconds", &[], "Time since the newest commit was published; absent before the first");
     pub(in crate::telemetry) const RETAINED: Described = measures("tickweave_retained", "bytes", &["part"], "Memory that a part of the process retains, by the capacity of what holds it");

@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`METRICS`] (`list`) → [`Metrics`] (below) → its parts, each with its setters: `sources` (outcomes of
 //! the input), `outliers`, `reused` (ids), `alerts`, `latency` (from tick to view), `newest` (commit and age), `held` (records in
-//! flight, rejected reads), `memory` (retained, part by part), `process` (as the system counts), `links` (checks,
+//! flight, rejected reads), `copies` (of the state), `memory` (retained, part by part), `process` (as the system counts), `links` (checks,
 //! connections, sinks) → `parts`, on which they are built.
 //!
 //! To add a metric: a line in [`METRICS`] through its constant; a field, its registration and a setter in the part that
 //! it belongs to.
 
 mod alerts;
+mod copies;
 mod held;
 mod latency;
 mod links;
@@ -28,6 +29,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::alerts::Alerts;
+use self::copies::StateCopies;
 use self::held::Held;
 use self::latency::TickToView;
 use self::links::Links;
@@ -93,6 +95,7 @@ struct Shared {
     newest: Newest,
     held: Held,
     memory: Memory,
+    copies: StateCopies,
     links: Links,
     reused: Reused,
 }
@@ -128,6 +131,7 @@ impl Metrics {
         let newest = Newest::default();
         let held = Held::default();
         let memory = Memory::default();
+        let copies = StateCopies::default();
         let links = Links::default();
         let mut registry = Registry::default();
         sources.register(&mut registry);
@@ -140,6 +144,7 @@ impl Metrics {
         register(&mut registry, PROCESS, process);
         registry.register_collector(Box::new(newest.clone()));
         registry.register_collector(Box::new(memory.clone()));
+        registry.register_collector(Box::new(copies.clone()));
         registry.register_collector(Box::new(Process));
         Metrics(Arc::new(Shared {
             registry,
@@ -150,6 +155,7 @@ impl Metrics {
             newest,
             held,
             memory,
+            copies,
             links,
             reused: Reused::default(),
         }))
@@ -226,6 +232,7 @@ mod tests {
         metrics.partition_connection("a", "0", connection);
         metrics.delivery("bars", "candles", Delivered::default());
         metrics.read_refused("full");
+        metrics.state_copied(0);
         let text = metrics.render();
         let mut shown: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

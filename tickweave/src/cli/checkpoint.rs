@@ -1,10 +1,14 @@
 //! `tickweave checkpoint`: what a state directory holds, and copies of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dataflows::run::{RunError, VerifiedState, copy_state, kept_checkpoints, verify_state};
+use dataflows::run::{
+    CopyIndex, RestoreError, RunError, StoreOptions, VerifiedState, copy_state, export_copy,
+    import_copy, is_url, kept_checkpoints, look_at_copy, verify_copy, verify_state,
+};
+use market::Generation;
 use serde_json::json;
 
 use super::{Outcome, print};
@@ -15,34 +19,54 @@ use super::{Outcome, print};
 Examples:
   tickweave checkpoint list state
   tickweave checkpoint verify state
-  tickweave checkpoint export state /backup/state && tickweave checkpoint import /backup/state state")]
+  tickweave checkpoint export state /backup/state && tickweave checkpoint import /backup/state state
+  tickweave checkpoint list s3://bucket/prefix && tickweave checkpoint import s3://bucket/prefix state
+
+A copy in an object store is s3://BUCKET/PREFIX or file:///FOLDER, as `state.copy_to` names it. Credentials are those of the
+environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...).")]
 pub(super) struct CheckpointCommand {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// What is known of an object store besides the URL of the copy.
+#[derive(Args)]
+struct StoreArgs {
+    /// The server of an s3:// URL; without, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL of the environment, or Amazon's.
+    #[arg(long, value_name = "URL", global = true)]
+    endpoint: Option<String>,
+    /// Its region; without, AWS_REGION of the environment, or us-east-1.
+    #[arg(long, global = true)]
+    region: Option<String>,
+    /// Speak to a server on another machine without TLS; one on this machine may always be.
+    #[arg(long, global = true)]
+    allow_http: bool,
 }
 
 #[derive(Subcommand)]
 enum What {
     /// List the checkpoints of a state directory.
     List {
-        /// The directory (`state.dir`).
+        /// The directory (`state.dir`), or the URL of a copy.
         dir: PathBuf,
     },
     /// Read all that a start would read, and hold it to its checksums.
     Verify {
-        /// The directory (`state.dir`).
+        /// The directory (`state.dir`), or the URL of a copy, which is downloaded to a temporary folder.
         dir: PathBuf,
     },
     /// Copy what a start needs, and verify the copy, which is a state directory, too.
     Export {
         /// The directory (`state.dir`).
         dir: PathBuf,
-        /// Where to; must be empty or absent.
+        /// Where to: a folder, which must be empty or absent, or the URL of a copy, which must be of this state.
         to: PathBuf,
     },
     /// Copy an exported state to where a job will go on with it, and verify it.
     Import {
-        /// What was exported.
+        /// What was exported, or the URL of a copy.
         from: PathBuf,
         /// The directory (`state.dir`); must be empty or absent.
         dir: PathBuf,
@@ -51,12 +75,28 @@ enum What {
 
 impl CheckpointCommand {
     pub(super) fn run(&self, is_json: bool) -> anyhow::Result<Outcome> {
+        let StoreArgs { endpoint, region, allow_http } = &self.store;
+        let options = StoreOptions {
+            endpoint: endpoint.clone(),
+            region: region.clone(),
+            allow_http: *allow_http,
+        };
         match &self.what {
+            What::List { dir } if let Some(url) = url(dir) => list_copy(url, &options, is_json),
             What::List { dir } => list(dir, is_json),
+            What::Verify { dir } if let Some(url) = url(dir) => {
+                show(&verify_copy(url, &options).map_err(RunError::from)?, is_json)
+            }
             What::Verify { dir } => {
                 let found = std::fs::metadata(dir);
                 found.with_context(|| format!("cannot open {}", dir.display()))?;
                 show(&verify_state(dir).map_err(RunError::from)?, is_json)
+            }
+            What::Export { dir, to } if let Some(url) = url(to) => {
+                export(dir, url, &options, is_json)
+            }
+            What::Import { from, dir } if let Some(url) = url(from) => {
+                show(&import_copy(url, &options, dir).map_err(RunError::from)?, is_json)
             }
             What::Export { dir: from, to } | What::Import { from, dir: to } => {
                 show(&copy_state(from, to).map_err(RunError::from)?, is_json)
@@ -65,7 +105,65 @@ impl CheckpointCommand {
     }
 }
 
-fn list(dir: &std::path::Path, is_json: bool) -> anyhow::Result<Outcome> {
+/// The URL that was named in the place of a directory.
+fn url(dir: &Path) -> Option<&str> {
+    dir.to_str().filter(|text| is_url(text))
+}
+
+fn list_copy(url: &str, options: &StoreOptions, is_json: bool) -> anyhow::Result<Outcome> {
+    let index =
+        look_at_copy(url, options).map_err(|error| RunError::from(RestoreError::from(error)))?;
+    let Some(index) = index else {
+        match is_json {
+            true => print(&format!("{}\n", json!({ "copy": null })))?,
+            false => print(&format!("there is no copy in {url}\n"))?,
+        }
+        return Ok(Outcome::Done);
+    };
+    let run = Generation(index.generation).to_string();
+    if is_json {
+        let files = index.files.iter().map(|file| {
+            json!({ "name": file.name, "bytes": file.bytes, "checksum": file.checksum, "object": file.object })
+        });
+        let copy = json!({
+            "state": index.state, "run": run, "sequence": index.sequence, "through": index.through,
+            "bytes": index.bytes(), "files": files.collect::<Vec<_>>(),
+        });
+        print(&format!("{}\n", json!({ "copy": copy })))?;
+        return Ok(Outcome::Done);
+    }
+    let CopyIndex { state, sequence, through, files, .. } = &index;
+    print(&format!(
+        "copy {sequence} of state {state}, written by run {run}: through commit {through} at least, {} bytes in {} files\n",
+        index.bytes(),
+        files.len()
+    ))?;
+    files.iter().try_for_each(|file| print(&format!("{} {} bytes\n", file.name, file.bytes)))?;
+    Ok(Outcome::Done)
+}
+
+fn export(dir: &Path, url: &str, options: &StoreOptions, is_json: bool) -> anyhow::Result<Outcome> {
+    let copied = export_copy(dir, url, options).map_err(RunError::from)?;
+    match is_json {
+        true => print(&format!(
+            "{}\n",
+            json!({
+                "through": copied.through, "files": copied.files, "bytes": copied.bytes,
+                "uploaded_bytes": copied.uploaded,
+            })
+        ))?,
+        false => print(&format!(
+            "copied through commit {} at least: {} files of {} bytes, of which {} were uploaded\n",
+            copied.through, copied.files, copied.bytes, copied.uploaded
+        ))?,
+    }
+    match copied.unremoved {
+        None => Ok(Outcome::Done),
+        Some(why) => anyhow::bail!("the copy is complete, but old objects are left: {why}"),
+    }
+}
+
+fn list(dir: &Path, is_json: bool) -> anyhow::Result<Outcome> {
     let mut whole = true;
     let mut rows = Vec::new();
     for (number, checkpoint) in kept_checkpoints(dir).map_err(RunError::from)? {

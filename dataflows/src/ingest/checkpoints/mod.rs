@@ -15,6 +15,7 @@
 mod checkpoint;
 mod file;
 mod keeper;
+mod kept;
 mod manifest;
 mod messages;
 mod states;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use checkpoint::{Checkpoint, FoundCheckpoints, newest};
 pub use file::numbers;
 pub use keeper::{CheckpointKeeper, CheckpointPlan};
+pub use kept::{KeptFiles, kept_files};
 pub use manifest::{Manifest, ReplayStart};
 pub use states::CheckpointStates;
 pub use writer::{CheckpointReport, CheckpointStatus};

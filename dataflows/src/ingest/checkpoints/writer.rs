@@ -28,7 +28,7 @@ const FILES_BACK: u64 = 16;
 /// A log that is in more pieces than this is written anew as one.
 const LOG_PIECES_MAX: usize = 64;
 /// How many checkpoints are kept.
-const KEPT: usize = 2;
+pub(super) const KEPT: usize = 2;
 
 /// How the checkpoints of a job are. Clones share it.
 #[derive(Clone, Default)]

@@ -9,6 +9,7 @@
 //! hold, and goes on with the next commit. Segments are never changed once their start has ended.
 
 mod state_dir;
+mod state_id;
 mod status;
 mod syncer;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use super::recording::RecordingError;
 pub use state_dir::{
     StateDir, first_segment, make_durable, registries, remove_segments, segment, segments,
 };
+pub use state_id::{hand_on_state_id, set_state_id, state_id};
 pub use status::LogStatus;
 pub use syncer::OnDurable;
 pub use writer::{CommitLog, LogHeader, OnHeld};
@@ -72,6 +74,16 @@ pub enum CommitLogError {
         path = path.display()
     )]
     Unreadable {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The id of the state is not what was written.
+    #[error(
+        "{path} does not hold the id of the state any more: bring it back from a copy, or remove it, so that the state gets \
+         another one (then it is copied to another prefix)",
+        path = path.display()
+    )]
+    NoId {
         /// Which file.
         path: PathBuf,
     },

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use market::{Generation, Registries};
 
+use super::state_id::STATE_ID;
+use super::state_id::STATE_ID;
 use super::{CommitLogError, io as failed};
 use crate::failpoints::{SEGMENT_AFTER, SEGMENT_BEFORE, failpoint};
 use crate::ingest::recording::Recording;
@@ -56,6 +58,16 @@ impl StateDir {
         &self.path
     }
 
+    /// Whether nothing but the lock is there.
+    pub fn is_empty(&self) -> Result<bool, CommitLogError> {
+        for entry in fs::read_dir(&self.path).map_err(failed("read", &self.path))? {
+            if entry.map_err(failed("read", &self.path))?.file_name() != LOCK {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Moves the log and the checkpoints into a folder of their own, `aside-00000001` and so on; names it, unless there
     /// is nothing.
     pub fn set_aside(&self) -> Result<Option<PathBuf>, CommitLogError> {
@@ -65,7 +77,7 @@ impl StateDir {
             let name = entry.map_err(failed("read", &self.path))?.file_name();
             let is_kept = |name: &str| {
                 let (log, checkpoint) = (name.ends_with(SUFFIX), name.ends_with(".twckpt"));
-                log || checkpoint || name == NEWEST
+                log || checkpoint || [NEWEST, STATE_ID].contains(&name) || name == STATE_ID
             };
             kept.extend(Some(name).filter(|name| name.to_str().is_some_and(is_kept)));
         }

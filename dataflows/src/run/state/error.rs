@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use object_copy::CopyError;
+
 use crate::ingest::checkpoints::CheckpointError;
 use crate::ingest::commit_log::CommitLogError;
+use crate::ingest::state_copy::CollectError;
 
 /// Why a job cannot go on with the state that was kept.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,32 @@ pub enum RestoreError {
         /// Which keys, as they were and are.
         changes: String,
     },
+    /// The copy in an object store.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// What is to be copied.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// There is no checkpoint to copy.
+    #[error("{path} holds no checkpoint yet, and a copy begins with one", path = path.display())]
+    NothingToCopy {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A job that begins anew would write over the copy of another one.
+    #[error(
+        "{url} holds the copy of a state (through commit {through}), and the one in {path} begins anew: import the copy \
+         (`tickweave checkpoint import {url} {path}`) to go on with it, or name another prefix (`state.copy_to`)",
+        path = path.display()
+    )]
+    CopyThere {
+        /// Where the copy is.
+        url: String,
+        /// How far it goes.
+        through: u64,
+        /// The directory.
+        path: PathBuf,
+    },
     /// A copy would be mixed with what is there.
     #[error("{path} is not empty: name another directory, or empty it", path = path.display())]
     NotEmpty {
@@ -67,7 +96,10 @@ impl RestoreError {
     pub fn is_refusal(&self) -> bool {
         match self {
             RestoreError::Log(error) => error.is_refusal(),
-            RestoreError::Changed { .. } | RestoreError::NotEmpty { .. } => true,
+            RestoreError::Copy(CopyError::Url { .. } | CopyError::Options { .. }) => true,
+            RestoreError::Changed { .. }
+            | RestoreError::NotEmpty { .. }
+            | RestoreError::CopyThere { .. } => true,
             _ => false,
         }
     }

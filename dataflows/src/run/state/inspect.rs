@@ -132,6 +132,7 @@ pub fn copy_state(from: &Path, to: &Path) -> Result<VerifiedState, RestoreError>
     let first = checkpoint.as_ref().map_or(1, |checkpoint| checkpoint.manifest.start.segment);
     files.extend(commit_log::segments(from, first)?);
     fs::create_dir_all(to).map_err(io("create", to))?;
+    commit_log::hand_on_state_id(from, to)?; // what goes on with the copy of the state is the same state
     for file in files {
         let copied = to.join(file.file_name().unwrap_or_default());
         fs::copy(&file, &copied).map_err(io("copy", &file))?;

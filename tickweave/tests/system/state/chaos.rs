@@ -26,8 +26,8 @@ use crate::servers;
 const KILLS: usize = 3;
 
 /// The sources of [`JOB`], a Redis stream and a Kafka topic whose trades have no ids: what is read twice counts twice.
-/// Checkpoints all the time, and a sink.
-fn config(url: &str, kafka: Option<&servers::Server>) -> String {
+/// Checkpoints all the time, copies of them, and a sink.
+fn config(url: &str, kafka: Option<&servers::Server>, copies: &Path) -> String {
     let topic = kafka.map_or_else(String::new, |kafka| {
         format!(
             "[[source]]\nname = \"topic\"\nkind = \"kafka\"\nservers = \"{}\"\ntopics = [\"chaos\"]\n\
@@ -37,10 +37,11 @@ fn config(url: &str, kafka: Option<&servers::Server>) -> String {
         )
     });
     format!(
-        "{JOB}[state]\ncheckpoint_every = \"30ms\"\n{topic}\
+        "{JOB}[state]\ncheckpoint_every = \"30ms\"\ncopy_to = \"file://{}\"\n{topic}\
          [[source]]\nname = \"stream\"\nkind = \"redis-streams\"\nurl = \"{url}\"\nstreams = [\"own\"]\nformat = \"fields\"\n\
          instrument = \"x:R\"\ncolumns = {{ time = \"time\", price = \"price\", size = \"size\" }}\nunits = {{ time = \"ms\" }}\n\
-         [[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{{view}}.ndjson\"\n"
+         [[sink]]\nname = \"s\"\nkind = \"file\"\nviews = [\"candles\"]\npath = \"{{view}}.ndjson\"\n",
+        copies.display()
     )
 }
 
@@ -185,7 +186,7 @@ fn killed_anywhere_it_comes_to_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let kafka = servers::kafka();
-    job(folder, &config(&server.url(), kafka));
+    job(folder, &config(&server.url(), kafka, &folder.join("copies")));
     let topic = kafka.map(|kafka| Topic::new(kafka, "chaos", 2));
     let (streamed, produced, posted) = (0, 0, 0);
     let mut feeder = Feeder { client: server.connect(), topic, streamed, produced, posted };
@@ -223,7 +224,8 @@ fn killed_anywhere_it_comes_to_the_same() {
     run.wait_for("from checkpoint");
     wait_until_ready(address);
     let (undisturbed, other) = (tempfile::tempdir().unwrap(), feeder);
-    job(undisturbed.path(), &config(&server.url(), kafka));
+    let copies = undisturbed.path().join("copies");
+    job(undisturbed.path(), &config(&server.url(), kafka, &copies));
     let (anew, fresh_address) = start(undisturbed.path(), 1, &[]);
     wait_until_ready(fresh_address);
     let sent = |address, number| {

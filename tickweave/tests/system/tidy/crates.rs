@@ -19,12 +19,13 @@ pub(super) const CRATES: &[Crate] = &[
     Crate { name: "operators", depends_on: &["market"] },
     Crate { name: "connectors", depends_on: &["market"] },
     Crate { name: "serving", depends_on: &["market", "rows", "node_api"] },
+    Crate { name: "object_copy", depends_on: &[] },
     // An oracle that shares code with what it checks shares its mistakes; so does a base of measurements.
     Crate { name: "oracle", depends_on: &["market"] },
     Crate { name: "cost", depends_on: &["market"] },
     Crate {
         name: "dataflows",
-        depends_on: &["market", "rows", "node_api", "operators", "connectors"],
+        depends_on: &["market", "rows", "node_api", "operators", "connectors", "object_copy"],
     },
     Crate { name: "workload", depends_on: &["market", "connectors", "dataflows"] },
     Crate {
