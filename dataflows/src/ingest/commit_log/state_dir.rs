@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use market::{Generation, Registries};
 
 use super::state_id::STATE_ID;
-use super::state_id::STATE_ID;
 use super::{CommitLogError, io as failed};
 use crate::failpoints::{SEGMENT_AFTER, SEGMENT_BEFORE, failpoint};
 use crate::ingest::recording::Recording;
@@ -77,7 +76,7 @@ impl StateDir {
             let name = entry.map_err(failed("read", &self.path))?.file_name();
             let is_kept = |name: &str| {
                 let (log, checkpoint) = (name.ends_with(SUFFIX), name.ends_with(".twckpt"));
-                log || checkpoint || [NEWEST, STATE_ID].contains(&name) || name == STATE_ID
+                log || checkpoint || [NEWEST, STATE_ID].contains(&name)
             };
             kept.extend(Some(name).filter(|name| name.to_str().is_some_and(is_kept)));
         }
