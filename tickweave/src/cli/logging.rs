@@ -29,6 +29,11 @@ pub(super) fn start(filter: Option<String>) -> anyhow::Result<()> {
 
 fn subscribe(filter: &str) -> anyhow::Result<()> {
     check_levels(filter)?;
+    // It tells each try of a request, and says all that again in the error that it returns, which is told when it begins.
+    let filter = match filter.contains("object_store") {
+        true => filter.to_owned(),
+        false => format!("{filter},object_store=off"),
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(|| stderr::Log)

@@ -234,7 +234,7 @@ fn what_earlier_starts_refused_does_not_count_again() {
     let (run, address) = strict();
     let rows = format!("{}{bad}", row("trade", 1));
     poll(
-        || Some(post(address, "/api/streaming/process", &NDJSON, &rows).status == 202),
+        || (post(address, "/api/streaming/process", &NDJSON, &rows).status == 202).then_some(()),
         || "rows are taken".to_owned(),
     );
     run.signal("TERM");

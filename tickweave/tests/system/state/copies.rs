@@ -350,6 +350,7 @@ fn a_store_that_is_away_stops_nothing() {
     run.signal("TERM");
     let ran = run.end();
     assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.err.contains("backing off"), "{}", ran.err);
     assert!(ran.err.contains("the copy of the state may lack the end of this run"), "{}", ran.err);
 }
 
