@@ -14,6 +14,7 @@ mod file_identity;
 pub mod file_key;
 pub mod files;
 mod follow;
+mod incident;
 pub mod kafka;
 pub mod lines;
 pub mod mapping;
@@ -26,6 +27,7 @@ pub mod simulated;
 pub mod sink;
 pub mod sinks;
 pub mod source;
+mod source_error;
 mod typed_config;
 
 pub use file_key::FileKey;

@@ -5,12 +5,14 @@
 //! which is decided elsewhere. What happens to a connection is reported as [`Incident`]s, and rows that were
 //! there and cannot be read any more are one of these, never a silent hole.
 
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use market::{EventTime, IdText, InputEvent, Rejection, UnknownNames};
 use serde::{Deserialize, Serialize};
+
+pub use crate::incident::{Incident, IncidentKind, LostRows};
+pub use crate::source_error::SourceError;
 
 /// One row of a partition, in the order of its positions.
 #[derive(Clone, Debug, PartialEq)]
@@ -334,99 +336,6 @@ pub enum HeldBy {
     OpenQuote(u64),
 }
 
-/// Something that happened to a partition, for people and for the view `incidents`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incident {
-    /// What.
-    pub kind: IncidentKind,
-    /// Which rows were lost and how many, if anything of that is known.
-    pub lost: Option<LostRows>,
-    /// In words, with the message of the server.
-    pub detail: String,
-}
-
-impl Incident {
-    /// Something that its operator should know.
-    pub fn warning(detail: String) -> Incident {
-        Incident { kind: IncidentKind::Warning, lost: None, detail }
-    }
-
-    /// Something about a file that its operator should know.
-    pub(crate) fn warning_of(file: &str, what: impl Display) -> Incident {
-        Incident::warning(format!("{file}: {what}"))
-    }
-}
-
-/// Rows that were lost, as far as they are known. Between two positions there need not be as many rows: ids of Redis
-/// have holes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostRows {
-    /// The first and the last position that they may have had.
-    pub positions: Option<(u64, u64)>,
-    /// How many they were.
-    pub rows: Option<u64>,
-}
-
-impl LostRows {
-    /// Rows of a partition in which each position has one: as many as there are from the first to the last.
-    pub fn of_positions(first: u64, last: u64) -> LostRows {
-        let rows = last.checked_sub(first).map_or(0, |more| more.saturating_add(1));
-        LostRows { positions: Some((first, last)), rows: Some(rows) }
-    }
-}
-
-/// What may happen to a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IncidentKind {
-    /// Its server was reached; again, if it was lost before.
-    Connected,
-    /// Its server was lost; it is tried again and again.
-    Disconnected,
-    /// Rows that were there, or may have been, cannot be read any more.
-    Gap,
-    /// It cannot be read; it is opened again and again, after the last row that was read.
-    Failed,
-    /// Nothing was heard of it for `give_up_after`: its rows are not waited for any more.
-    GivenUp,
-    /// Nothing is lost, and its operator should know.
-    Warning,
-}
-
-impl IncidentKind {
-    /// All of them.
-    pub const ALL: [IncidentKind; 6] = [
-        IncidentKind::Connected,
-        IncidentKind::Disconnected,
-        IncidentKind::Gap,
-        IncidentKind::Failed,
-        IncidentKind::GivenUp,
-        IncidentKind::Warning,
-    ];
-
-    /// The names of all.
-    pub const NAMES: [&'static str; 6] = {
-        let mut names = [""; 6];
-        let mut at = 0;
-        while at < names.len() {
-            names[at] = IncidentKind::ALL[at].name();
-            at += 1;
-        }
-        names
-    };
-
-    /// The name used in rows and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            IncidentKind::Connected => "connected",
-            IncidentKind::Disconnected => "disconnected",
-            IncidentKind::Gap => "gap",
-            IncidentKind::Failed => "failed",
-            IncidentKind::GivenUp => "given_up",
-            IncidentKind::Warning => "warning",
-        }
-    }
-}
-
 /// The most rows that one call of [`PartitionReader::read`] appends.
 pub const BATCH_ROWS: usize = 1_024;
 
@@ -435,102 +344,3 @@ pub const PARTITIONS_MAX: u32 = 4_096;
 
 /// How often new partitions of endless sources are looked for, in seconds.
 pub const DISCOVERY_SECS: u64 = 5;
-
-/// Why a source cannot be made, opened or read on.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The kind is not in the registry.
-    #[error("unknown source kind `{kind}` (known: {known})")]
-    UnknownKind {
-        /// As configured.
-        kind: String,
-        /// Every known kind.
-        known: String,
-    },
-    /// The configuration does not make sense.
-    #[error("source `{name}`: {problem}")]
-    Config {
-        /// The source's name.
-        name: String,
-        /// What is wrong and what is possible.
-        problem: String,
-    },
-    /// The partition could not be opened.
-    #[error("cannot open {partition}")]
-    Open {
-        /// The partition's name.
-        partition: String,
-        /// The error of the system.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The partition could not be read on.
-    #[error("cannot read {partition} after row {position}")]
-    Read {
-        /// The partition's name.
-        partition: String,
-        /// The last row that was read.
-        position: u64,
-        /// The error of the system.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A server could not be reached, or did not answer as it should.
-    #[error("source `{name}`: {problem}")]
-    Server {
-        /// The source's name.
-        name: String,
-        /// What was tried, where, and the message of the server.
-        problem: String,
-        /// Whether the same may succeed later.
-        retryable: bool,
-    },
-    /// Rows that were to be read next, after a restart, are gone.
-    #[error(
-        "source `{name}`: {partition} cannot be read on where it was: {problem}; bring back what is missing, or go on \
-         without it: `run --accept-gaps`, or `accept_gaps = true` of [state]"
-    )]
-    Gap {
-        /// The source's name.
-        name: String,
-        /// The partition's name.
-        partition: String,
-        /// What is missing.
-        problem: String,
-    },
-    /// Rows that were asked for are not there any more.
-    #[error(
-        "source `{name}`: {partition} was to be read from {asked}, and the server keeps nothing before {oldest}; \
-         write start = \"earliest\" to begin there, or have the server keep more"
-    )]
-    Lost {
-        /// The source's name.
-        name: String,
-        /// The partition's name.
-        partition: String,
-        /// Where reading was to begin.
-        asked: String,
-        /// Where the server begins.
-        oldest: String,
-    },
-}
-
-impl SourceError {
-    /// Whether the same call may succeed later. Configuration and files that are not there stay wrong;
-    /// interrupted reads may go on.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            SourceError::UnknownKind { .. }
-            | SourceError::Config { .. }
-            | SourceError::Gap { .. }
-            | SourceError::Lost { .. } => false,
-            SourceError::Server { retryable, .. } => *retryable,
-            SourceError::Open { source, .. } | SourceError::Read { source, .. } => matches!(
-                source.kind(),
-                std::io::ErrorKind::Interrupted
-                    | std::io::ErrorKind::TimedOut
-                    | std::io::ErrorKind::WouldBlock
-            ),
-        }
-    }
-}

@@ -7,13 +7,11 @@ use std::time::Duration;
 use super::claims::Claims;
 use super::known_file::KnownFile;
 use super::open_file::{Fault, OpenFile, Step};
-use super::read_on::{self, Folders, FollowState};
 use super::watched_path::{There, WatchedPath};
 use super::{Begin, FollowedPath, Positions};
 use crate::lines::LINE_MAX;
-use crate::mapping::Packing;
 use crate::source::{
-    HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionState, ResumePoint, Row, SourceError,
+    HeldBy, HeldRows, Incident, IncidentKind, Link, PartitionState, Row, SourceError,
 };
 
 /// How often a path is looked at, and how long a read waits that has found nothing.
@@ -30,21 +28,21 @@ const LEFT_WATCHED: Duration = Duration::from_secs(60);
 
 /// Follows a path.
 pub(crate) struct Follower {
-    watched: WatchedPath,
+    pub(super) watched: WatchedPath,
     begin: Begin,
-    positions: Positions,
+    pub(super) positions: Positions,
     /// The file that is read.
-    current: Option<OpenFile>,
+    pub(super) current: Option<OpenFile>,
     /// Those that the path has named since, oldest first.
-    next: VecDeque<OpenFile>,
+    pub(super) next: VecDeque<OpenFile>,
     /// The one that was read before.
     left: Option<OpenFile>,
     at_end: bool,
     was_part_told: bool,
     incidents: Vec<Incident>,
     /// The file that was last noted for another process, and whether that was asked for.
-    known: Option<KnownFile>,
-    state: Option<PartitionState>,
+    pub(super) known: Option<KnownFile>,
+    pub(super) state: Option<PartitionState>,
 }
 
 impl Follower {
@@ -62,44 +60,12 @@ impl Follower {
         follower.begin()
     }
 
-    /// Opens the file that an earlier process has read, and those that the path names since.
-    ///
-    /// # Errors
-    /// If what is there cannot be read.
-    pub(crate) fn resume(
+    pub(super) fn new(
         path: FollowedPath,
         claims: Claims,
         begin: Begin,
-        at: &ResumePoint,
-        packing: Packing,
-    ) -> Result<Follower, SourceError> {
-        let Some(FollowState::Reads(known)) = at.state.as_ref().and_then(FollowState::of) else {
-            return Follower::open(path, claims, begin, at.after);
-        };
-        let positions = Positions { base: known.base, after: at.after };
-        let mut follower = Follower::new(path, claims, begin, positions);
-        follower.find(&known, packing.message(at.after))?;
-        follower.begin()
-    }
-
-    /// Whether an earlier process has told that the file of a path is gone.
-    pub(crate) fn is_over(state: &PartitionState) -> bool {
-        FollowState::of(state) == Some(FollowState::Gone)
-    }
-
-    /// Notes which file a partition has read in an earlier process, before files are looked for.
-    pub(crate) fn claim(
-        path: &FollowedPath,
-        state: &PartitionState,
-        claims: &Claims,
-        folders: &mut Folders,
-    ) {
-        if let Some(FollowState::Reads(known)) = FollowState::of(state) {
-            read_on::claim(path, &known, claims, folders);
-        }
-    }
-
-    fn new(path: FollowedPath, claims: Claims, begin: Begin, positions: Positions) -> Follower {
+        positions: Positions,
+    ) -> Follower {
         Follower {
             watched: WatchedPath::new(path, claims),
             begin,
@@ -115,7 +81,7 @@ impl Follower {
         }
     }
 
-    fn begin(mut self) -> Result<Follower, SourceError> {
+    pub(super) fn begin(mut self) -> Result<Follower, SourceError> {
         self.look()?;
         self.current = self.next.pop_front();
         self.incidents.extend(self.watched.link_incident());
@@ -124,56 +90,6 @@ impl Follower {
             began.map_err(|fault| self.error(fault))?;
         }
         Ok(self)
-    }
-
-    /// Finds the file that an earlier process has read through line `last`, if the path does not lead to it any more, and
-    /// those that came after it.
-    fn find(&mut self, known: &KnownFile, last: u64) -> Result<(), SourceError> {
-        let found = known.find(&self.watched.path.path);
-        let path = &self.watched.path;
-        let Some(old) = found else {
-            self.positions.base = last;
-            let is_there = path.path.exists();
-            let detail = format!(
-                "{}: the file that was read through line {last} is not there any more; whether more came to it is not known",
-                path.name
-            );
-            if path.is_found && !is_there {
-                self.push(IncidentKind::Warning, detail);
-                self.state = Some(PartitionState::of(&FollowState::Gone));
-            } else {
-                let next = if is_there {
-                    ". The file that is there is read from its beginning"
-                } else {
-                    ""
-                };
-                self.push(IncidentKind::Gap, format!("{detail}{next}, with positions that go on"));
-            }
-            return Ok(());
-        };
-        if old == path.path {
-            return Ok(());
-        }
-        let cannot = |source| SourceError::Open { partition: path.name.clone(), source };
-        let mut files = vec![read_on::open(&old).map_err(cannot)?];
-        let (more, packed) =
-            if path.is_found { Default::default() } else { read_on::named_between(&old, path) };
-        files.extend(more);
-        let detail = format!(
-            "{}: the file that was read is {} now; it is read on there, and then what the path has named since",
-            path.name,
-            old.display()
-        );
-        let packed: Vec<String> = packed.iter().map(|path| path.display().to_string()).collect();
-        files.retain(|file| self.watched.claim(file));
-        self.next.extend(files);
-        self.push(IncidentKind::Warning, detail);
-        if !packed.is_empty() {
-            let detail =
-                format!("what {} has in it is not read: it is compressed", packed.join(", "));
-            self.push(IncidentKind::Gap, detail);
-        }
-        Ok(())
     }
 
     /// Appends the next rows. Waits for a moment if there are none.
@@ -205,26 +121,6 @@ impl Follower {
 
     pub(super) fn take_incidents(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents)
-    }
-
-    pub(super) fn take_state(&mut self) -> Option<PartitionState> {
-        self.state.take()
-    }
-
-    /// Notes which file is read, before rows of it come; again when enough of it is there to know it by that.
-    fn note_state(&mut self) {
-        let Some(file) = &self.current else { return };
-        let base = self.positions.base;
-        let is_noted = self.known.as_ref().is_some_and(|known| {
-            known.id == file.id && known.base == base && known.is_enough(file.length())
-        });
-        if is_noted {
-            return;
-        }
-        if let Some(known) = file.known(base) {
-            self.state = Some(PartitionState::of(&FollowState::Reads(known.clone())));
-            self.known = Some(known);
-        }
     }
 
     pub(super) fn is_from_beginning(&self) -> bool {
@@ -384,7 +280,7 @@ impl Follower {
         self.push(IncidentKind::Warning, detail);
     }
 
-    fn push(&mut self, kind: IncidentKind, detail: String) {
+    pub(super) fn push(&mut self, kind: IncidentKind, detail: String) {
         self.incidents.push(Incident { kind, lost: None, detail });
     }
 

@@ -7,13 +7,15 @@
 //! Positions are numbers of lines, and go on where they were in each file that is read after another.
 //!
 //! Reading order: `tail_file` (bytes) → `known_file` → `open_file` (rows of one file) → `claims` (which partition reads it) →
-//! `watched_path` (which file is at a path) → `read_on` (after a restart) → `follower` (one file after the other).
+//! `watched_path` (which file is at a path) → `follower` (one file after the other) →
+//! `read_on`, `resumed` (after a restart).
 
 mod claims;
 mod follower;
 mod known_file;
 mod open_file;
 mod read_on;
+mod resumed;
 mod tail_file;
 #[cfg(test)]
 mod tests;
