@@ -59,7 +59,7 @@ pub(super) fn named_between(old: &Path, path: &FollowedPath) -> (Vec<OpenFile>, 
         .into_iter()
         .filter(|(_, other)| {
             let other = other.file_name().map(|other| other.to_string_lossy());
-            other.is_some_and(|other| other.len() > name.len() && other.starts_with(&*name))
+            other.is_some_and(|other| other.strip_prefix(&*name).is_some_and(is_of_rotation))
         })
         .filter_map(|(_, other)| Some((modified(&other).filter(|at| *at > since)?, other)))
         .collect();
@@ -72,6 +72,16 @@ pub(super) fn named_between(old: &Path, path: &FollowedPath) -> (Vec<OpenFile>, 
         }
     }
     (plain, packed)
+}
+
+/// Whether a rotated file may have this behind its name: a number or a time, such as `.1`, `-20260105` or `.2.gz`. An
+/// editor's copy has something else.
+fn is_of_rotation(ending: &str) -> bool {
+    let packed = [".gz", ".zst", ".xz", ".bz2"];
+    let plain = packed.iter().find_map(|packed| ending.strip_suffix(packed)).unwrap_or(ending);
+    let has_mark = plain.starts_with(['.', '-', '_']);
+    let is_time = |char: char| char.is_ascii_digit() || ".-_:T".contains(char);
+    has_mark && plain.contains(|char: char| char.is_ascii_digit()) && plain.chars().all(is_time)
 }
 
 /// Opens a file, unless it is compressed.
@@ -91,4 +101,19 @@ pub(super) fn open(path: &Path) -> io::Result<OpenFile> {
     let file = File::open(path)?;
     let about = file.metadata()?;
     Ok(OpenFile::new(file, &about))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_have_numbers_or_times() {
+        for ending in [".1", ".12.gz", "-20260105", ".2026-01-05T10:00", "_3.zst"] {
+            assert!(is_of_rotation(ending), "{ending}");
+        }
+        for ending in ["", ".", "~", ".swp", ".bak", "1", ".gz", ".1.swp", ".lock"] {
+            assert!(!is_of_rotation(ending), "{ending}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Where an earlier process has left a partition.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::KafkaSource;
 use super::client::Client;
@@ -13,6 +14,10 @@ use crate::source::{
     Incident, IncidentKind, LostRows, PartitionReader, PartitionState, ResumePoint, Source as _,
     SourceError,
 };
+
+/// How long the id of a topic that had one is waited for, and how often it is looked for.
+const ID_TIMEOUT: Duration = Duration::from_secs(2);
+const ID_POLL: Duration = Duration::from_millis(20);
 
 /// Where a partition is read on.
 pub(super) struct ReadFrom {
@@ -42,7 +47,7 @@ impl KafkaSource {
         let next = i64::try_from(read).unwrap_or(i64::MAX);
         let next = if at.after == 0 { next.max(known.next) } else { next };
         let retained = self.retained_for(&client, partition, next)?;
-        let id = client.topic_id(topic);
+        let id = known.topic_id.as_ref().and_then(|_| topic_id(&client, topic));
         let is_other = known.topic_id.is_some() && id.is_some() && known.topic_id != id;
         let mut begin = ReadFrom { next, after: at.after, base: known.base, incidents: Vec::new() };
         if is_other {
@@ -84,6 +89,18 @@ impl KafkaSource {
             }
             thread::sleep(PAUSE);
         }
+    }
+}
+
+/// The id of a topic. The library tells it in its log, a moment after brokers have told the library.
+fn topic_id(client: &Client, topic: &str) -> Option<String> {
+    let until = Instant::now() + ID_TIMEOUT;
+    loop {
+        let id = client.topic_id(topic);
+        if id.is_some() || Instant::now() >= until {
+            return id;
+        }
+        thread::sleep(ID_POLL);
     }
 }
 
