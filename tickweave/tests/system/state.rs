@@ -1,6 +1,7 @@
 //! A job with `state.dir` that is killed, and goes on: nothing that was told is lost, and nothing counts twice.
 
 mod chaos;
+mod conditions;
 mod copies;
 mod ending;
 mod promises;

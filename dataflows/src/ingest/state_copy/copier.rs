@@ -106,7 +106,7 @@ impl StateCopier {
     }
 
     /// Has one more copy written, of a directory that nobody writes to any more, and waits for it, but not for longer than
-    /// [`LAST_COPY_MAX`]. Says why there is none.
+    /// 30 s. Says why there is none.
     pub fn finish(self) -> Option<String> {
         let mut control = self.shared.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.is_ending = true;

@@ -270,3 +270,36 @@ fn killed_anywhere_it_comes_to_the_same() {
     end(anew);
     assert_eq!(added_up(folder).len(), candles);
 }
+
+/// The checker itself: a loss and a doubled change are found.
+#[test]
+fn a_planted_loss_and_a_planted_duplicate_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let change = |op: &str, commit: u64, key: u64, close: u64| {
+        json!({"op": op, "commit": commit, "key": [key], "row": {"close": close}}).to_string()
+    };
+    let write = |lines: &[String]| {
+        fs::write(folder.path().join("candles.ndjson"), lines.join("\n") + "\n").unwrap();
+    };
+    let lines = [
+        change("snapshot", 1, 0, 0),
+        change("upsert", 1, 1, 10),
+        change("upsert", 2, 1, 11),
+        change("upsert", 2, 2, 20),
+        change("delete", 3, 2, 20),
+    ];
+    write(&lines);
+    let told = added_up(folder.path());
+    assert_eq!(told.values().collect::<Vec<_>>(), [&json!({"close": 11})]);
+    let twice = [&lines[..], &[lines[4].clone()]].concat();
+    write(&twice);
+    let found = std::panic::catch_unwind(|| added_up(folder.path()));
+    assert!(found.is_err(), "a change that was told twice");
+    let whole = vec![("candles", vec!["a".to_owned(), "b".to_owned()])];
+    let lost = vec![("candles", vec!["a".to_owned()])];
+    let doubled = vec![("candles", vec!["a".to_owned(), "b".to_owned(), "b".to_owned()])];
+    for other in [lost, doubled] {
+        let whole = whole.clone();
+        assert!(std::panic::catch_unwind(|| assert_same(&whole, &other)).is_err());
+    }
+}

@@ -254,12 +254,14 @@ fn a_stream_is_read_on_from_where_it_began_or_what_it_lacks_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut client = server.connect();
-    let mut add = |numbers: std::ops::Range<u64>| {
+    let mut first_id = 1;
+    let mut add = |numbers: std::ops::Range<u64>, next_id: &mut u64| {
         for number in numbers {
             let time = format!("2026-01-05T10:{:02}:00Z", number % 60);
             let mut add = redis::cmd("XADD");
-            add.arg("own").arg(format!("{}-1", number + 1)).arg("time").arg(time);
+            add.arg("own").arg(format!("{next_id}-1")).arg("time").arg(time);
             add.arg("price").arg(10).arg("size").arg(1).exec(&mut client).unwrap();
+            *next_id += 1;
         }
     };
     job(
@@ -269,7 +271,7 @@ fn a_stream_is_read_on_from_where_it_began_or_what_it_lacks_is_told() {
             server.url()
         ),
     );
-    add(0..10); // before it begins, so it is not read
+    add(0..10, &mut first_id); // before it begins, so it is not read
     let (run, address) = start(folder, 1, &[]);
     wait_until_ready(address);
     poll(
@@ -278,19 +280,34 @@ fn a_stream_is_read_on_from_where_it_began_or_what_it_lacks_is_told() {
     );
     kill(run);
     // Before its first row was read.
-    add(10..20);
+    add(10..20, &mut first_id);
     let (run, address) = start(folder, 2, &[]);
     wait_for_each_once(address, 10);
     kill(run);
-    add(20..30);
+    add(20..30, &mut first_id);
     let (run, address) = start(folder, 1, &[]);
     wait_for_each_once(address, 20);
     kill(run);
-    add(30..40);
+    add(30..40, &mut first_id);
     redis::cmd("XTRIM").arg("own").arg("MAXLEN").arg(5).exec(&mut server.connect()).unwrap();
     is_refused(folder, &["source `own`", "entries after 30-1 may have been taken out"]);
     let (run, address) = start(folder, 1, &["--accept-gaps"]);
     wait_for_each_once(address, 25);
     assert_eq!(incidents(address, "gap").len(), 1);
+
+    // Made anew while it is read, with ids that were read before: from then on entries are counted.
+    redis::cmd("DEL").arg("own").exec(&mut server.connect()).unwrap();
+    first_id = 1;
+    add(40..45, &mut first_id);
+    wait_for_each_once(address, 30);
+    kill(run);
+    add(45..50, &mut first_id);
+    let (run, address) = start(folder, 2, &[]);
+    wait_for_each_once(address, 35);
+    add(50..55, &mut first_id);
+    wait_for_each_once(address, 40);
+    kill(run);
+    let (run, address) = start(folder, 3, &[]);
+    wait_for_each_once(address, 40);
     end(run);
 }
