@@ -175,11 +175,16 @@ fn a_segment_that_is_gone_is_missed() {
 fn keys(path: &Path) -> Vec<(u64, Vec<String>)> {
     let mut segment = Recording::open(path).unwrap();
     let mut commits = Vec::new();
-    while let Next::Commit(closed) = segment.read().unwrap() {
-        let keys = closed.posts.iter().map(|post| post.key.clone()).collect();
-        commits.push((closed.binding.commit.0, keys));
+    loop {
+        match segment.read().unwrap() {
+            Next::Commit(closed) => {
+                let keys = closed.posts.iter().map(|post| post.key.clone()).collect();
+                commits.push((closed.binding.commit.0, keys));
+            }
+            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
+            Next::End { .. } => return commits,
+        }
     }
-    commits
 }
 
 #[test]
