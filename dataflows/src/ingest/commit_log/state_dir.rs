@@ -70,9 +70,9 @@ impl StateDir {
     /// Moves the log and the checkpoints into a folder of their own, `aside-00000001` and so on; names it, unless there
     /// is nothing.
     pub fn set_aside(&self) -> Result<Option<PathBuf>, CommitLogError> {
-        let read = |_| fs::read_dir(&self.path).map_err(failed("read", &self.path));
+        let entries = fs::read_dir(&self.path).map_err(failed("read", &self.path))?;
         let mut kept = Vec::new();
-        for entry in read(())? {
+        for entry in entries {
             let name = entry.map_err(failed("read", &self.path))?.file_name();
             let is_kept = |name: &str| {
                 let (log, checkpoint) = (name.ends_with(SUFFIX), name.ends_with(".twckpt"));
