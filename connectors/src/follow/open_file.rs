@@ -1,6 +1,6 @@
 //! One file that is followed, from its first line to its last.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
@@ -51,9 +51,9 @@ pub(super) enum Fault {
 }
 
 impl OpenFile {
-    pub(super) fn new(file: File, about: &Metadata) -> OpenFile {
-        OpenFile {
-            id: FileId::of(about),
+    pub(super) fn of(file: File) -> io::Result<OpenFile> {
+        Ok(OpenFile {
+            id: FileId::of(&file.metadata()?),
             file: Arc::new(file),
             state: Arc::default(),
             rows: None,
@@ -61,7 +61,7 @@ impl OpenFile {
             moved_at: Instant::now(),
             part: None,
             is_removed: false,
-        }
+        })
     }
 
     /// Reads the next rows. `position` is that of the last line before it, and becomes that of the last line.

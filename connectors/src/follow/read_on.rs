@@ -93,14 +93,7 @@ fn open_plain(path: &Path) -> io::Result<Option<OpenFile>> {
     if compression(&start[..bytes]).is_some() {
         return Ok(None);
     }
-    let about = file.metadata()?;
-    Ok(Some(OpenFile::new(file, &about)))
-}
-
-pub(super) fn open(path: &Path) -> io::Result<OpenFile> {
-    let file = File::open(path)?;
-    let about = file.metadata()?;
-    Ok(OpenFile::new(file, &about))
+    OpenFile::of(file).map(Some)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! A follower that goes on where one of an earlier process was.
 
+use std::fs::File;
+
 use super::claims::Claims;
 use super::follower::Follower;
 use super::known_file::KnownFile;
+use super::open_file::OpenFile;
 use super::read_on::{self, Folders, FollowState};
 use super::{Begin, FollowedPath, Positions};
 use crate::mapping::Packing;
@@ -75,7 +78,7 @@ impl Follower {
             return Ok(());
         }
         let cannot = |source| SourceError::Open { partition: path.name.clone(), source };
-        let mut files = vec![read_on::open(&old).map_err(cannot)?];
+        let mut files = vec![File::open(&old).and_then(OpenFile::of).map_err(cannot)?];
         let (more, packed) =
             if path.is_found { Default::default() } else { read_on::named_between(&old, path) };
         files.extend(more);

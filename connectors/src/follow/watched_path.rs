@@ -98,8 +98,7 @@ impl WatchedPath {
 
     /// Opens the file that is there, unless another partition has it by now.
     fn open(&mut self) -> Option<OpenFile> {
-        let opened = File::open(&self.path.path);
-        match opened.and_then(|file| file.metadata().map(|about| OpenFile::new(file, &about))) {
+        match File::open(&self.path.path).and_then(OpenFile::of) {
             Ok(file) => {
                 let is_ours = self.claims.claim(file.id.clone(), self.path.number);
                 self.there = if is_ours { There::Ours } else { There::Others };

@@ -189,19 +189,16 @@ impl Source for KafkaSource {
         };
 
         let mut begin = ReadFrom { next, after, base: 0, incidents: Vec::new() };
+        let tracked = self.track(&client, partition, retained)?;
         if matches!(place, Place::Time(_)) {
-            let tracked = self.track(&client, partition, retained)?;
             let looked =
                 Looked { client: &client, queue: &tracked.queue, topic, partition: number };
             let newest = looked.newest(retained.low, next).map_err(no_answer)?;
             if let Some(untimed) = untimed(newest, retained, place) {
                 (begin.next, doubt) = (retained.low, Some(untimed));
             }
-            begin.incidents.extend(doubt);
-            return self.read_from(client, partition, begin, tracked);
         }
         begin.incidents.extend(doubt);
-        let tracked = self.track(&client, partition, retained)?;
         self.read_from(client, partition, begin, tracked)
     }
 

@@ -4,10 +4,9 @@
 use serde_json::json;
 
 use super::topics::{Produced, Topic};
-use crate::end_to_end::binary::poll;
 use crate::servers;
-use crate::state::sources::{incidents, is_refused, job, wait_for_each_once};
-use crate::state::{end, kill, start, wait_until_ready};
+use crate::state::sources::{incidents, is_refused, job, wait_for_each_once, wait_until_connected};
+use crate::state::{end, kill, start};
 
 /// Produces trades of one minute each.
 fn produce(topic: &Topic<'_>, numbers: std::ops::Range<u64>) {
@@ -38,11 +37,7 @@ fn a_topic_is_read_on_from_where_it_began_or_what_it_lacks_is_told() {
     );
     produce(&topic, 0..10); // before it begins, so it is not read
     let (run, address) = start(folder, 1, &[]);
-    wait_until_ready(address);
-    poll(
-        || Some(incidents(address, "connected")).filter(|all| !all.is_empty()),
-        || "it is connected".to_owned(),
-    );
+    wait_until_connected(address);
     kill(run);
     // Before its first row was read.
     produce(&topic, 10..20);

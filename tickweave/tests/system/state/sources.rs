@@ -65,6 +65,15 @@ pub(crate) fn incidents(address: SocketAddr, kind: &str) -> Vec<String> {
     rows.map(|row| row["detail"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Waits until the job is ready and has reached its server.
+pub(crate) fn wait_until_connected(address: SocketAddr) {
+    wait_until_ready(address);
+    poll(
+        || Some(incidents(address, "connected")).filter(|all| !all.is_empty()),
+        || "it is connected".to_owned(),
+    );
+}
+
 /// A start that is refused since rows are missing.
 #[track_caller]
 pub(crate) fn is_refused(folder: &Path, texts: &[&str]) {
@@ -273,11 +282,7 @@ fn a_stream_is_read_on_from_where_it_began_or_what_it_lacks_is_told() {
     );
     add(0..10, &mut first_id); // before it begins, so it is not read
     let (run, address) = start(folder, 1, &[]);
-    wait_until_ready(address);
-    poll(
-        || Some(incidents(address, "connected")).filter(|all| !all.is_empty()),
-        || "it is connected".to_owned(),
-    );
+    wait_until_connected(address);
     kill(run);
     // Before its first row was read.
     add(10..20, &mut first_id);
