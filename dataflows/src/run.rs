@@ -32,7 +32,7 @@ use crate::delivery::{Backoff, SinkHandler, SinkSet, SinkStatuses, SinkSubscript
 use crate::engine::Engine;
 use crate::health::{HealthMonitor, Monitored, MonitoredSource};
 use crate::ingest::checkpoints::CheckpointStatus;
-use crate::ingest::commit_log::LogStatus;
+use crate::ingest::commit_log::{LogStatus, new_id};
 use crate::ingest::connections::Connections;
 use crate::ingest::dispatcher::CommitDispatcher;
 use crate::ingest::http_ingest::HttpIngest;
@@ -62,7 +62,7 @@ pub use replay::{replay_files, replay_recording};
 pub use report::Report;
 pub use state::{
     KeptCheckpoint, NumberedCheckpoint, RestoreError, VerifiedState, copy_state, export_copy,
-    import_copy, kept_checkpoints, look_at_copy, verify_copy, verify_state,
+    import_copy, kept_checkpoints, look_at_copy, verify_copy, verify_state, views_version,
 };
 pub use summary::BarSummary;
 
@@ -89,6 +89,8 @@ pub struct Job {
     pub http_ingest: Option<HttpIngest>,
     /// What of its commits is there after the process has ended.
     pub keeping: Keeping,
+    /// Tells its state from any other; of a job without state, this start from any other.
+    pub state_id: String,
     /// What clients were promised.
     promises: Promises,
     /// The status of deliveries to sinks; empty if nothing is delivered.
@@ -144,11 +146,16 @@ impl Job {
             None => Keeping::Nothing,
             Some(_) => {
                 promises.lineage.restoring([]);
+                board.restoring();
                 match &config.state {
                     Some(state) if state.fsync => Keeping::Disk,
                     _ => Keeping::Process,
                 }
             }
+        };
+        let state_id = match &state {
+            Some(state) => state.id().map_err(RestoreError::from)?,
+            None => new_id(),
         };
         let log_status = LogStatus::default();
         let (state, states) = match state {
@@ -204,6 +211,7 @@ impl Job {
             paused: PausedSources::default(),
             http_ingest,
             keeping,
+            state_id,
             promises,
             sinks,
             state,

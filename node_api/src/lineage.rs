@@ -128,6 +128,11 @@ impl Lineage {
         }
     }
 
+    /// Whether the state is being restored, so that earlier starts are not known yet.
+    pub fn is_restoring(&self) -> bool {
+        self.read().is_restoring
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Starts> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -108,6 +108,9 @@ pub enum ReadError {
     /// The workers have stopped.
     #[error("the views are closed: the workers have stopped")]
     Closed,
+    /// The state of the job is being restored: views are not whole.
+    #[error("the state of the job is being restored, so views are not whole yet")]
+    Restoring,
     /// The queue of waiting reads is full.
     #[error("{waiting} reads wait already, which is what `limits.reads_waiting` allows")]
     Full {

@@ -27,6 +27,7 @@ mod problem;
 mod prometheus_text;
 mod query;
 mod read_your_writes;
+mod resume;
 mod routes;
 mod server;
 mod session;
@@ -55,6 +56,7 @@ use query::shown;
 pub use parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
 pub use posts::Posts;
 pub use problem::{KINDS, ProblemKind};
+pub use resume::ResumeTokens;
 pub use routes::{Endpoint, ROUTES, Route, RouteEntry};
 pub use server::{BindError, Limits, Stopped, bind, serve};
 pub use subscribe::UpdateCache;
@@ -98,6 +100,8 @@ pub struct Context {
     pub run: Generation,
     /// The runs before it, of a job that goes on.
     pub lineage: Lineage,
+    /// Writes and reads the tokens with which subscribers go on.
+    pub resume: ResumeTokens,
     /// What is there of its commits after it has ended.
     pub keeping: Keeping,
     /// Asks the process to end in order.

@@ -199,8 +199,8 @@ pub(super) const UNAVAILABLE: ProblemKind = kind(
     "unavailable",
     "Not available now",
     StatusCode::SERVICE_UNAVAILABLE,
-    "The process cannot answer at the moment: it is stopping, or commits follow so fast on each other that \
-     several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
+    "The process cannot answer at the moment: it is stopping, its state is being restored, or commits follow so fast on \
+     each other that several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
 );
 
 /// All kinds of errors.
@@ -368,7 +368,7 @@ impl Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
-            ReadError::Closed => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Closed | ReadError::Restoring => Problem::new(UNAVAILABLE, error.to_string()),
             ReadError::Full { .. } | ReadError::Waited { .. } => {
                 Problem::new(OVERLOADED, error.to_string())
             }

@@ -22,7 +22,7 @@ use node_api::ingest::Keeping;
 use node_api::{Health, Lineage, Readiness};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
-use serving::{Context, Limits, Posts, UpdateCache};
+use serving::{Context, Limits, Posts, ResumeTokens, UpdateCache};
 use tickweave::node::{BoundServer, Node, RunningServer};
 
 /// The most connections of a server that is measured.
@@ -149,6 +149,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         posts: Posts::new(None),
         run: Generation(1),
         lineage: Lineage::of(Generation(1)),
+        resume: ResumeTokens::new(b"bench", 0),
         keeping: Keeping::Nothing,
         drain: Arc::new(|| ()),
         access: Arc::default(),

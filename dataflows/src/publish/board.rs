@@ -26,6 +26,8 @@ pub struct Board {
     slots: Mutex<Slots>,
     moved: Condvar,
     failed: AtomicBool,
+    /// See [`Board::restoring`].
+    restoring: AtomicBool,
     /// The keyed views whose rows come from workers, by position.
     keyed: Vec<(&'static str, KeyedReads)>,
     /// The latest changes of keyed views, by position.
@@ -159,6 +161,7 @@ impl Board {
             slots: Mutex::new(slots),
             moved: Condvar::new(),
             failed: AtomicBool::new(false),
+            restoring: AtomicBool::new(false),
             rows: keyed.iter().map(|(name, _)| (*name, AtomicI64::new(0))).collect(),
             rings: keyed
                 .iter()
@@ -229,6 +232,27 @@ impl Board {
             })
             .unwrap_or_else(PoisonError::into_inner);
         if self.has_failed() { Err(WorkerFailed) } else { Ok(slots.least()) }
+    }
+
+    /// Says that the state of the job is being restored: until [`Board::restored`], reads of clients are refused, since
+    /// shards of views come back one after another.
+    pub fn restoring(&self) {
+        self.restoring.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that views are whole again. Changes through `saved`, the last commit that was not computed anew, are those
+    /// of no commit: they are what checkpoints held. So nobody can ask for changes after an earlier one.
+    pub fn restored(&self, saved: Option<Commit>) {
+        if let Some(saved) = saved {
+            self.rings.iter().for_each(|ring| ring.forget_through(saved));
+            self.tables.iter().for_each(|table| table.forget_through(saved));
+        }
+        self.restoring.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the state is being restored.
+    pub fn is_restoring(&self) -> bool {
+        self.restoring.load(Ordering::SeqCst)
     }
 
     /// Watermarks the job as failed and wakes all waiting threads.

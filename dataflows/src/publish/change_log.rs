@@ -95,6 +95,18 @@ impl<T: Retained> ChangeLog<T> {
         inner.drop_oldest(self.bytes_max, self.exempt);
     }
 
+    /// Drops all commits up to this one; it counts as dropped also if there is nothing of it.
+    pub fn forget_through(&self, commit: Commit) {
+        let mut inner = self.lock();
+        while inner.commits.oldest().is_some_and(|oldest| oldest <= commit)
+            && let Some(entries) = inner.commits.pop_oldest()
+        {
+            inner.bytes -= entries.iter().map(T::bytes).sum::<usize>();
+            inner.dropped += entries.iter().map(T::rows).sum::<u64>();
+        }
+        inner.dropped_through = inner.dropped_through.max(Some(commit));
+    }
+
     /// Drops the oldest commits until at most so many bytes are left, and what [`Exempt`] keeps.
     pub fn cut(&self, bytes_max: usize) {
         self.lock().drop_oldest(bytes_max, self.exempt);

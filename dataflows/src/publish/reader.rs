@@ -1,6 +1,7 @@
 //! Reads views from the board: on the calling thread, or on reader threads.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -275,6 +276,9 @@ impl BoardReader {
         kind: Option<u64>,
         mut read: impl FnMut(&BoardReader, &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
     ) -> ReadFuture<'static, T> {
+        if self.board.is_restoring() {
+            return Box::pin(ready(Err(ReadError::Restoring)));
+        }
         let reader = BoardReader::new(Arc::clone(&self.board));
         let Some(pool) = self.pool.clone() else {
             return Box::pin(async move { unlimited(read(&reader, &mut Allowance::unlimited())) });

@@ -89,6 +89,12 @@ impl Table {
         self.changes.complete(complete_before);
     }
 
+    /// Drops all changes up to this commit. The caller guarantees that it is complete.
+    pub fn forget_through(&self, commit: Commit) {
+        let _rows = self.lock();
+        self.changes.forget_through(commit);
+    }
+
     /// A channel with the number of the latest commit that may have changed the table.
     pub fn moved(&self) -> watch::Receiver<u64> {
         self.changes.moved()

@@ -20,7 +20,7 @@ use crate::ingest::checkpoints::{
     FoundCheckpoints, Manifest,
 };
 use crate::ingest::commit_log::{
-    CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir, make_durable,
+    CommitLog, CommitLogError, LogHeader, LogStatus, OnDurable, StateDir, make_durable, state_id,
 };
 use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::promises::SavedPromises;
@@ -32,6 +32,7 @@ use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
 
 pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
+pub use changes::views_version;
 pub use error::RestoreError;
 pub use inspect::{
     KeptCheckpoint, NumberedCheckpoint, VerifiedState, copy_state, kept_checkpoints, verify_state,
@@ -182,6 +183,11 @@ impl JobState {
         Ok(last.map_or(now, |last| Generation(now.0.max(last.0 + 1))))
     }
 
+    /// The id of the state.
+    pub(super) fn id(&self) -> Result<String, CommitLogError> {
+        state_id(self.dir.path())
+    }
+
     /// Starts to take checkpoints of what `board` publishes. Gives where operators find and leave their states.
     pub(super) fn start(
         self,
@@ -317,6 +323,7 @@ fn read(
     job.promises.restore(std::mem::take(&mut state.promises));
     if segments.is_empty() {
         tracing::info!("the state in {} begins", path.display());
+        job.board.restored(None);
         return Ok(None);
     }
     let began = now();
@@ -338,6 +345,7 @@ fn read(
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }
+    job.board.restored(state.manifest.as_ref().map(|manifest| manifest.last));
     // Commits of a process that was killed may be in memory alone: what follows them must not be on the disk before.
     make_durable(&segments).map_err(SequencerError::from)?;
     failpoint(RESTORE_END);

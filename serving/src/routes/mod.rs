@@ -4,6 +4,7 @@
 //! index, the answers to unknown paths and wrong methods, and the tables of `docs/http.md` follow from the list.
 
 mod candles;
+mod changes;
 mod drain;
 mod frame;
 mod health;
@@ -77,6 +78,7 @@ pub const ROUTES: &[RouteEntry] = &[
     views::ENTRY,
     symbols::ENTRY,
     view::ENTRY,
+    changes::ENTRY,
     candles::ENTRY,
     indicators::ENTRY,
     problems::ENTRY,
@@ -244,6 +246,8 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
+/// Tells proxies to pass on what comes at once.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_COMMIT: HeaderName = HeaderName::from_static("x-commit");
 const X_FRONTIER: HeaderName = HeaderName::from_static("x-frontier");
 

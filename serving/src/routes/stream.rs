@@ -1,32 +1,38 @@
 //! `GET /stream`: subscriptions as server-sent events.
 //!
-//! An event's name is the type of the message, its data the message as one line of JSON, and its id the commit that the
-//! message completes. A client that reconnects with such an id gets `resync` and a snapshot.
+//! An event's name is the type of the message, and its data the message as one line of JSON. Its id is the token of the
+//! message, so that a browser that reconnects goes on by itself; of several views it is their tokens, joined by dots.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
+use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use warp::Filter;
 use warp::Reply;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use warp::http::{HeaderMap, Method};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use warp::http::Method;
 use warp::reply::Response;
 
 use crate::parameter::{ParameterType, RouteParameter, joined, total};
 use crate::problem::{FieldError, Problem, VALIDATION};
 use crate::query::shown;
+use crate::resume::restored;
 use crate::subscribe::{
-    ClientSink, Message, SUBSCRIPTION, SendOutcome, Subscriber, SubscriptionRequest, VIEW,
+    ClientSink, Message, RESUME, SUBSCRIPTION, SendOutcome, Subscriber, SubscriptionRequest, VIEW,
     WaitFuture,
 };
 use crate::{Context, closed};
 use rows::View;
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, deprecate, reads, respond, set};
+use super::{
+    Endpoint, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, deprecate, reads, respond, set,
+};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
@@ -43,25 +49,28 @@ const LISTS: &[&[RouteParameter]] = &[SUBSCRIPTION, &[LAST_EVENT_ID]];
 const LAST_EVENT_ID: RouteParameter = RouteParameter::header(
     "Last-Event-ID",
     ParameterType::Text,
-    "the newest message of the client, which comes back: it gets `resync` and a snapshot",
+    "what `resume` is; it outranks that, since browsers send it by themselves",
 );
 
 /// How long a client should wait before it reconnects.
 const RETRY_MS: u64 = 2_000;
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
     warp::path!("stream")
         .and(reads())
         .then(move |request: RequestParts| {
-            let answer = answer(&context, &request);
-            respond(request.path, async { answer })
+            let context = context.clone();
+            async move {
+                let path = request.path.clone();
+                respond(path, answer(&context, &request)).await
+            }
         })
         .boxed()
 }
 
-fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+async fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    restored(context).await?;
     let views = views(context, request)?;
     let requests = views.iter().map(|(name, view)| {
         match SubscriptionRequest::read(context, view, &request.query) {
@@ -71,13 +80,16 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
         }
     });
     let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
-    let is_reconnect = has_last_event_id(&request.headers);
+    let tokens = tokens(request, requests.len());
     let (out, receiver) = mpsc::channel(1);
-    let out: Arc<dyn ClientSink> = Arc::new(Events(out));
-    for (name, request) in requests {
-        let subscriber = Subscriber::new(context.clone(), request, name, Arc::clone(&out));
-        tokio::spawn(subscriber.run(is_reconnect));
+    let out = Arc::new(Events::new(out, requests.len()));
+    for (place, ((name, mut request), token)) in requests.into_iter().zip(tokens).enumerate() {
+        request.resume = token;
+        let sink = Arc::new(ViewEvents { events: Arc::clone(&out), place });
+        let subscriber = Subscriber::new(context.clone(), request, name, sink);
+        tokio::spawn(subscriber.run());
     }
+    drop(out);
     let events = events(receiver, context.closing.clone()).map(Ok::<Bytes, Infallible>);
     let mut response = warp::reply::stream(events).into_response();
     set(&mut response, CONTENT_TYPE, "text/event-stream");
@@ -119,12 +131,43 @@ fn views<'a>(
     Ok(views)
 }
 
-fn has_last_event_id(headers: &HeaderMap) -> bool {
-    headers.get(LAST_EVENT_ID.name).is_some_and(|id| !id.is_empty())
+/// The token of each of so many views: from the header, else from the query.
+fn tokens(request: &RequestParts, views: usize) -> Vec<Option<String>> {
+    let header = request.headers.get(LAST_EVENT_ID.name);
+    let header = header.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let query = request.query.iter().find(|(name, _)| RESUME.is_named(name));
+    let id = header.filter(|id| !id.is_empty()).or_else(|| query.map(|(_, id)| id.clone()));
+    let Some(id) = id else { return vec![None; views] };
+    let parts: Vec<&str> = id.split(TOKEN_SEPARATOR).collect();
+    match parts.len() == views {
+        true => parts.iter().map(|part| (*part != NO_TOKEN).then(|| (*part).to_owned())).collect(),
+        false => vec![Some(id); views], // of another request: no view knows it
+    }
 }
 
-/// Sends messages as the text of events.
-struct Events(mpsc::Sender<Event>);
+/// Stands between the tokens of several views, …
+const TOKEN_SEPARATOR: char = '.';
+/// … and this for one that has none yet.
+const NO_TOKEN: &str = "-";
+
+/// Sends messages of all views of a request as the text of events.
+struct Events {
+    out: mpsc::Sender<Event>,
+    /// The newest token of each view. Who sends holds the lock, so that ids are in the order of events.
+    tokens: Mutex<Vec<Option<String>>>,
+}
+
+/// Sends those of one view.
+struct ViewEvents {
+    events: Arc<Events>,
+    place: usize,
+}
+
+impl Events {
+    fn new(out: mpsc::Sender<Event>, views: usize) -> Events {
+        Events { out, tokens: Mutex::new(vec![None; views]) }
+    }
+}
 
 /// The text of an event in pieces; the long piece is shared by all subscribers with the same key.
 type Event = [Bytes; 3];
@@ -132,19 +175,21 @@ type Event = [Bytes; 3];
 /// Bodies with more bytes are not copied.
 const COPIED_MAX: usize = 4_096;
 
-struct Body(Arc<str>);
+struct SharedJson(Arc<str>);
 
-impl AsRef<[u8]> for Body {
+impl AsRef<[u8]> for SharedJson {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
-impl ClientSink for Events {
+impl ClientSink for ViewEvents {
     fn try_send(&self, message: Message<'_>) -> SendOutcome {
-        match self.0.try_reserve() {
+        let mut tokens = self.events.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.events.out.try_reserve() {
             Ok(room) => {
-                room.send(event(message));
+                let id = id(&mut tokens, self.place, &message);
+                room.send(event(message, id.as_deref()));
                 SendOutcome::Taken
             }
             Err(TrySendError::Full(())) => SendOutcome::Full,
@@ -154,52 +199,74 @@ impl ClientSink for Events {
 
     fn writable(&self) -> WaitFuture<'_> {
         Box::pin(async {
-            let _ = self.0.reserve().await;
+            let _ = self.events.out.reserve().await;
         })
     }
 
     fn closed(&self) -> WaitFuture<'_> {
-        Box::pin(self.0.closed())
+        Box::pin(self.events.out.closed())
     }
 }
 
+/// The id of the event of a message; none if the one before still holds.
+///
+/// A message without a token begins anew, or is a part of that: then nobody could go on with that view.
+fn id(tokens: &mut [Option<String>], place: usize, message: &Message<'_>) -> Option<String> {
+    let token = message.body.token().map(str::to_owned);
+    let own = tokens.get_mut(place)?;
+    if *own == token {
+        return None;
+    }
+    *own = token;
+    let all: Vec<&str> = tokens.iter().map(|token| token.as_deref().unwrap_or(NO_TOKEN)).collect();
+    Some(all.join("."))
+}
+
 /// A message as an event. Its JSON is one line.
-fn event(message: Message<'_>) -> Event {
+fn event(message: Message<'_>, id: Option<&str>) -> Event {
     let mut head = format!("event:{}\ndata:", message.kind.name()).into_bytes();
-    let id = message.commit.map_or_else(String::new, |commit| format!("\nid:{commit}"));
-    if message.body.len() <= COPIED_MAX {
+    let id = id.map_or_else(String::new, |id| format!("\nid:{id}"));
+    let json = message.body.json();
+    if json.len() <= COPIED_MAX {
         message.json(&mut head);
         head.extend_from_slice(format!("{id}\n\n").as_bytes());
         return [head.into(), Bytes::new(), Bytes::new()];
     }
     message.before(&mut head);
     let tail = [Message::AFTER, id.as_bytes(), b"\n\n"].concat();
-    [head.into(), Bytes::from_owner(Body(Arc::clone(message.body))), tail.into()]
+    [head.into(), Bytes::from_owner(SharedJson(Arc::clone(json))), tail.into()]
 }
 
-/// All events. Ends when the subscribers end or the process is closing.
+/// When the server closes, subscribers tell what is left within this time.
+const CLOSING_TIME: Duration = Duration::from_secs(2);
+
+/// All events, until the client has disconnected or the process closes; then a last event says so.
 fn events(
     receiver: mpsc::Receiver<Event>,
     closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
     let rest = stream::unfold(
-        (receiver, closing, false),
-        |(mut receiver, mut closing, done)| async move {
-            if done {
-                return None;
-            }
+        Some((receiver, closing)),
+        |state| async move {
+            let (mut receiver, mut closing) = state?;
+            let too_late = async {
+                closed(&mut closing).await;
+                sleep_until(Instant::now() + CLOSING_TIME).await;
+            };
             let event = tokio::select! {
-                event = receiver.recv() => Some(event?),
-                () = closed(&mut closing) => None,
+                event = receiver.recv() => event,
+                () = too_late => None,
             };
             let Some(event) = event else {
-                let data = format!("{{\"reason\":\"drain\",\"reconnect_after_ms\":{RETRY_MS}}}");
+                let data = json!({
+                    "type": "closing", "reason": "drain", "reconnect": true, "reconnect_after_ms": RETRY_MS
+                });
                 let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
-                return Some((vec![last], (receiver, closing, true)));
+                return Some((vec![last], None));
             };
             let pieces = event.into_iter().filter(|piece| !piece.is_empty());
-            Some((pieces.collect::<Vec<_>>(), (receiver, closing, false)))
+            Some((pieces.collect::<Vec<_>>(), Some((receiver, closing))))
         },
     );
     stream::once(async { first }).chain(rest.flat_map(stream::iter))

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout_at};
+use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
@@ -40,6 +41,17 @@ pub(super) enum Frame {
 /// The client has disconnected, or does not read its messages.
 #[derive(Debug)]
 pub(super) struct Disconnected;
+
+/// Why no message of the client can be read any more.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// It has disconnected.
+    Gone,
+    /// What it has sent is longer than a message may be.
+    TooLarge,
+    /// What it has sent is not what RFC 6455 describes.
+    Malformed,
+}
 
 /// The write side of a connection.
 pub(super) struct SocketConnection {
@@ -271,18 +283,23 @@ impl MessageReader {
     }
 
     /// The next message. The future may be dropped at any time.
-    pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Disconnected> {
+    pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Unreadable> {
         consume_budget().await; // yield: a client that sends without pause must not hold the thread
         loop {
             match self.0.read() {
                 Ok(message) => return Ok(message),
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Disconnected),
+                Err(Error::Capacity(_)) => return Err(Unreadable::TooLarge),
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                    return Err(Unreadable::Gone);
+                }
+                Err(Error::Protocol(_) | Error::Utf8(_)) => return Err(Unreadable::Malformed),
+                Err(_) => return Err(Unreadable::Gone),
             }
             let stream = self.0.get_mut();
             let refused = std::mem::take(&mut stream.refused);
             tokio::select! {
-                ready = stream.connection.stream.readable() => ready.map_err(|_| Disconnected)?,
+                ready = stream.connection.stream.readable() => ready.map_err(|_| Unreadable::Gone)?,
                 () = stream.connection.flushed(), if refused => {}
             }
         }

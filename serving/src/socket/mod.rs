@@ -13,17 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tungstenite::Message;
 
 use super::frontier_json::frontier_json;
 use super::problem::Problem;
+use super::resume::restored;
 use super::subscribe::{CancelHandle, ClientSink, Subscriber, SubscriptionRequest};
 use super::{Context, closed};
-use connection::{Disconnected, Frame, MessageReader, SocketConnection};
+use connection::{Disconnected, Frame, MessageReader, SocketConnection, Unreadable};
 use request::ClientRequest;
 
 /// The most bytes of a client's message.
@@ -35,15 +37,36 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A client that sends nothing for this long, not even a pong, is disconnected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// When the server closes, subscriptions tell what is left within this time.
+const FINISH_TIME: Duration = Duration::from_secs(2);
+
 /// Why a session ends; the codes are of RFC 6455's private range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Close {
-    /// A message was not text.
+    /// What came was no text in frames of RFC 6455.
     Protocol = 4400,
     /// The process stops; the client may reconnect later.
     Drain = 4408,
     /// The client sent nothing for too long.
     Silent = 4410,
+    /// A message was longer than [`MESSAGE_BYTES_MAX`].
+    TooLarge = 4413,
+}
+
+impl Close {
+    fn reason(self) -> &'static str {
+        match self {
+            Close::Protocol => "messages are text in frames of RFC 6455",
+            Close::Drain => "drain",
+            Close::Silent => "silent",
+            Close::TooLarge => "the message is too long",
+        }
+    }
+
+    /// Whether the same client may come back and do as it did.
+    fn is_worth_coming_back(self) -> bool {
+        matches!(self, Close::Drain | Close::Silent)
+    }
 }
 
 /// Runs the session of a client to its end; `read` are bytes that were read already.
@@ -52,6 +75,9 @@ pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Byte
     let reader = MessageReader::new(Arc::clone(&connection), read);
     let mut session = Session { context, connection, subs: HashMap::new() };
     let close = session.run(reader).await;
+    if matches!(close, Ok(Some(Close::Drain))) {
+        session.finish().await;
+    }
     session.subs.values().for_each(Sub::end);
     if let Ok(Some(close)) = close {
         session.close(close).await;
@@ -69,7 +95,7 @@ struct Session {
 /// A subscription.
 struct Sub {
     cancel: CancelHandle,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Sub {
@@ -94,7 +120,13 @@ impl Session {
             tokio::select! {
                 message = reader.next() => {
                     last_message = Instant::now();
-                    match message? {
+                    let message = match message {
+                        Ok(message) => message,
+                        Err(Unreadable::Gone) => return Err(Disconnected),
+                        Err(Unreadable::TooLarge) => return Ok(Some(Close::TooLarge)),
+                        Err(Unreadable::Malformed) => return Ok(Some(Close::Protocol)),
+                    };
+                    match message {
                         Message::Close(_) => {
                             reader.answer_close();
                             return Ok(None);
@@ -119,6 +151,11 @@ impl Session {
     /// Answers one message of the client.
     async fn answer(&mut self, text: &str) -> Result<(), Disconnected> {
         let (id, request) = request::read(text, &|name| self.context.view(name));
+        if matches!(request, Ok(ClientRequest::Subscribe { .. }))
+            && let Err(problem) = restored(&self.context).await
+        {
+            return self.send(&error(&id, &problem)).await;
+        }
         let answer = match request.and_then(|request| self.execute(request)) {
             Ok(Done { mut answer, begin }) => {
                 answer["id"] = id;
@@ -128,7 +165,7 @@ impl Session {
                 }
                 return Ok(());
             }
-            Err(problem) => json!({ "type": "error", "id": id, "problem": problem.json() }),
+            Err(problem) => error(&id, &problem),
         };
         self.send(&answer).await
     }
@@ -147,23 +184,23 @@ impl Session {
                 let subscription = SubscriptionRequest::read(&self.context, view, &pairs)?;
                 let key = view.columns.iter().filter(|column| column.is_key);
                 let key: Vec<&str> = key.map(|column| column.name).collect();
+                let mut subs = self.names();
+                subs.push(&sub);
                 let answer = json!({
-                    "type": "subscribed", "sub": &*sub, "view": view.name, "resumed": false, "key": key
+                    "type": "subscribed", "sub": &*sub, "view": view.name, "key": key, "subs": subs
                 });
                 Ok(Done { answer, begin: Some((sub, subscription)) })
             }
             ClientRequest::Unsubscribe { sub } => match self.subs.remove(&*sub) {
                 Some(subscribed) => {
                     subscribed.end();
-                    done(json!({ "type": "unsubscribed", "sub": &*sub }))
+                    done(json!({ "type": "unsubscribed", "sub": &*sub, "subs": self.names() }))
                 }
                 None => Err(request::wrong("sub", format!("`{sub}` is not followed"))),
             },
             ClientRequest::List => {
-                let mut subs: Vec<&str> = self.subs.keys().map(|sub| &**sub).collect();
-                subs.sort_unstable();
                 let views: Vec<&str> = self.context.views.names().collect();
-                done(json!({ "type": "list", "subs": subs, "views": views }))
+                done(json!({ "type": "list", "subs": self.names(), "views": views }))
             }
             ClientRequest::Ping => done(json!({
                 "type": "pong", "frontier": frontier_json(self.context.run, self.context.reader.frontier())
@@ -175,8 +212,26 @@ impl Session {
         let sink = Arc::clone(&self.connection) as Arc<dyn ClientSink>;
         let subscriber = Subscriber::new(self.context.clone(), subscription, &sub, sink);
         let cancel = subscriber.cancel_handle();
-        let task = tokio::spawn(subscriber.run(false)).abort_handle();
+        let task = tokio::spawn(subscriber.run());
         self.subs.insert(sub, Sub { cancel, task });
+    }
+
+    /// The names of all subscriptions, sorted.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.subs.keys().map(|sub| &**sub).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Waits until every client of a subscription has been told of all that was committed.
+    async fn finish(&mut self) {
+        let tasks = self.subs.values_mut().map(|sub| &mut sub.task);
+        let connection = Arc::clone(&self.connection);
+        let told = timeout(FINISH_TIME, join_all(tasks));
+        tokio::select! {
+            _ = told => {}
+            _ = connection.run_flush() => {}
+        }
     }
 
     fn welcome(&self) -> Value {
@@ -195,16 +250,13 @@ impl Session {
     }
 
     async fn close(&self, close: Close) {
-        let reason = match close {
-            Close::Protocol => "messages are text",
-            Close::Drain => "drain",
-            Close::Silent => "silent",
-        };
+        let (reason, reconnect) = (close.reason(), close.is_worth_coming_back());
         let closing = json!({
             "type": "closing",
             "code": close as u16,
             "reason": reason,
-            "reconnect_after_ms": (close != Close::Protocol).then_some(2_000),
+            "reconnect": reconnect,
+            "reconnect_after_ms": reconnect.then_some(2_000),
         });
         let closed = async {
             self.send(&closing).await?;
@@ -213,6 +265,11 @@ impl Session {
         };
         let _ = timeout(Duration::from_secs(1), closed).await;
     }
+}
+
+/// The answer to a request that was refused.
+fn error(id: &Value, problem: &Problem) -> Value {
+    json!({ "type": "error", "id": id, "problem": problem.json() })
 }
 
 /// The result of a request.

@@ -194,8 +194,8 @@ impl Broadcaster {
                     self.set_range(PublishedRange { since: now, upto: now, closed: false });
                     self.each(SubscriptionCursor::wake).await;
                 }
-                Err(ReadError::Full { .. } | ReadError::Waited { .. }) => {} // the next check reads it
                 Err(ReadError::Closed) => return self.close(),
+                Err(_) => {} // the next check reads it
             }
             if is_check {
                 let now = Instant::now();

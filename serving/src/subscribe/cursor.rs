@@ -8,7 +8,7 @@ use market::EventTime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::message::{ClientSink, Message, MessageKind, SendOutcome};
+use super::message::{Body, ClientSink, Message, MessageKind, SendOutcome};
 use rows::Frontier;
 
 /// The position of a subscription. The check of the position and the write to the client happen under one lock.
@@ -42,7 +42,7 @@ pub(super) struct ViewUpdate {
     pub(super) since: Frontier,
     pub(super) after: Frontier,
     pub(super) upto: Frontier,
-    pub(super) body: Arc<str>,
+    pub(super) body: Body,
 }
 
 /// After this time without a message, a client gets its frontier.
@@ -92,6 +92,12 @@ impl SubscriptionCursor {
         now.duration_since(self.lock().sent_at) >= HEARTBEAT
     }
 
+    /// Whether the client has everything up to a later commit than it was told of.
+    pub(super) fn is_ahead(&self) -> bool {
+        let state = self.lock();
+        state.at.commit.map(|commit| commit.0) > state.told
+    }
+
     /// Waits until the task is woken; a wake-up is not lost.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
@@ -115,7 +121,7 @@ impl SubscriptionCursor {
     }
 
     /// Sends a message if the sink has room now. Only for a cursor that is not caught up.
-    pub(super) fn try_send(&self, kind: MessageKind, at: Frontier, body: &Arc<str>) -> SendOutcome {
+    pub(super) fn try_send(&self, kind: MessageKind, at: Frontier, body: &Body) -> SendOutcome {
         let mut state = self.lock();
         let outcome = self.send(&mut state, kind, at, body);
         if outcome == SendOutcome::Taken {
@@ -134,7 +140,7 @@ impl SubscriptionCursor {
         state: &mut CursorState,
         kind: MessageKind,
         at: Frontier,
-        body: &Arc<str>,
+        body: &Body,
     ) -> SendOutcome {
         if state.cancelled {
             return SendOutcome::Gone;
@@ -144,7 +150,6 @@ impl SubscriptionCursor {
             sub: &self.sub,
             seq: state.seq,
             after: state.told,
-            commit: at.commit.map(|commit| commit.0),
             body,
         };
         let outcome = self.sink.try_send(message);
@@ -199,7 +204,7 @@ mod tests {
     }
 
     fn update(since: u64, after: u64, upto: u64) -> ViewUpdate {
-        let body = format!("\"upto\":{upto}").into();
+        let body = Body::plain(format!("\"upto\":{upto}"));
         ViewUpdate { since: at(since), after: at(after), upto: at(upto), body }
     }
 
@@ -247,7 +252,7 @@ mod tests {
         assert!(sent().is_empty() && is_woken(&cursor).await, "9 is missing, so 10 cannot follow");
         assert_eq!(cursor.clear_caught_up(), at(8));
         assert_eq!(
-            cursor.try_send(MessageKind::Update, at(10), &"\"upto\":10".into()),
+            cursor.try_send(MessageKind::Update, at(10), &Body::plain("\"upto\":10")),
             SendOutcome::Taken
         );
         assert_eq!(sent(), message(1, "8", 10), "it was told of 8");
@@ -255,7 +260,7 @@ mod tests {
         cursor.cancel();
         cursor.push(&update(10, 10, 11), now);
         assert_eq!(
-            (sent(), cursor.try_send(MessageKind::Update, at(11), &"".into())),
+            (sent(), cursor.try_send(MessageKind::Update, at(11), &Body::plain(""))),
             (vec![], SendOutcome::Gone)
         );
     }

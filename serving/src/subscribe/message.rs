@@ -13,10 +13,16 @@ pub(crate) struct Message<'a> {
     pub(crate) seq: u64,
     /// Of an update: the commit that the client was told of last, if it was told of one.
     pub(crate) after: Option<u64>,
-    /// With this message the client has everything up to this commit.
-    pub(crate) commit: Option<u64>,
-    /// The fields as JSON, without braces; shared by all subscribers with the same key.
-    pub(crate) body: &'a Arc<str>,
+    /// Shared by all subscribers with the same key.
+    pub(crate) body: &'a Body,
+}
+
+/// The fields of a message as JSON, without braces.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    json: Arc<str>,
+    /// Where the resume token is: only a message with which the client has everything up to a commit has one.
+    token: Option<(usize, usize)>,
 }
 
 /// The kind of a message.
@@ -28,6 +34,8 @@ pub(crate) enum MessageKind {
     Update,
     /// Nothing has changed up to a frontier.
     Progress,
+    /// The client has everything up to the commit of its token; what it missed follows.
+    Resumed,
     /// Updates cannot continue from the previous messages; a snapshot follows.
     Resync,
 }
@@ -64,23 +72,47 @@ impl MessageKind {
             MessageKind::Snapshot => "snapshot",
             MessageKind::Update => "update",
             MessageKind::Progress => "progress",
+            MessageKind::Resumed => "resumed",
             MessageKind::Resync => "resync",
         }
+    }
+}
+
+impl Body {
+    /// Fields without a token.
+    pub(crate) fn plain(json: impl Into<Arc<str>>) -> Body {
+        Body { json: json.into(), token: None }
+    }
+
+    /// Fields with a token, of which `json` has the text that begins at `begin`.
+    pub(crate) fn with_token(json: impl Into<Arc<str>>, begin: usize, token: &str) -> Body {
+        Body { json: json.into(), token: Some((begin, begin + token.len())) }
+    }
+
+    pub(crate) fn json(&self) -> &Arc<str> {
+        &self.json
+    }
+
+    /// The resume token, if it has one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        let (begin, end) = self.token?;
+        self.json.get(begin..end)
     }
 }
 
 impl Message<'_> {
     /// Appends the message as one JSON object.
     pub(crate) fn json(self, out: &mut Vec<u8>) {
-        out.reserve(self.body.len() + self.sub.len() + 64);
+        let json = &self.body.json;
+        out.reserve(json.len() + self.sub.len() + 64);
         self.before(out);
-        out.extend_from_slice(self.body.as_bytes());
+        out.extend_from_slice(json.as_bytes());
         out.extend_from_slice(Self::AFTER);
     }
 
     /// Appends the JSON before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
-        let Message { kind, sub, seq, after, body: _, commit: _ } = self;
+        let Message { kind, sub, seq, after, body: _ } = self;
         let mut digits = [0; 20]; // of the largest number
         let number = decimal(seq, &mut digits);
         for piece in ["{\"type\":\"", kind.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
@@ -119,14 +151,15 @@ mod tests {
     fn a_message_is_one_object() {
         for seq in [0, 9, 10, 12_345, u64::MAX] {
             let sub = &serde_json::Value::from("a\"b").to_string();
-            let body = &"\"frontier\":{\"commit\":7}".into();
+            let body = &Body::with_token("\"resume\":\"abc\"", 10, "abc");
+            assert_eq!(body.token(), Some("abc"));
             let (kind, after) = (MessageKind::Update, Some(seq / 3));
-            let message = Message { kind, sub, seq, after, commit: Some(7), body };
+            let message = Message { kind, sub, seq, after, body };
             let mut json = Vec::new();
             message.json(&mut json);
             let message: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let want = serde_json::json!({
-                "type": "update", "sub": "a\"b", "seq": seq, "after": seq / 3, "frontier": { "commit": 7 }
+                "type": "update", "sub": "a\"b", "seq": seq, "after": seq / 3, "resume": "abc"
             });
             assert_eq!(message, want);
         }

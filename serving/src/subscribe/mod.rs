@@ -9,6 +9,9 @@
 //! encodes the next change once, and sends it to every cursor at its start. A client that keeps up costs one write per
 //! message and no wake-up. Every other subscriber is woken and reads the change itself.
 //!
+//! A message with which the client has everything up to a commit has a token ([`resume`](crate::resume)). A client that
+//! comes back with one receives `resumed` and what it missed, or `resync`, the reason and a snapshot.
+//!
 //! Reading order: [`SubscriptionRequest`] (view, filter and encoding) → `message` (messages, and the sink of a client)
 //! → [`Subscriber`] (the task of a subscription) → `cursor` (its position) → `broadcaster` (one change to many) →
 //! `bodies` (changes and parts as JSON) → `snapshots`, `update_cache` (each part and change encoded once per key).
@@ -24,7 +27,7 @@ mod subscriber;
 mod subscription;
 mod update_cache;
 
-pub(super) use message::{ClientSink, Message, SendOutcome, WaitFuture};
+pub(super) use message::{ClientSink, Message, MessageKind, SendOutcome, WaitFuture};
 pub(super) use subscriber::{CancelHandle, Subscriber};
-pub(super) use subscription::{SUBSCRIPTION, SubscriptionRequest, VIEW};
+pub(super) use subscription::{OPTIONS, RESUME, SUBSCRIPTION, SubscriptionRequest, VIEW};
 pub use update_cache::UpdateCache;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::bodies::snapshot;
 use super::cache::{Cache, CacheBounds};
+use super::message::Body;
 use super::retry::until_not_busy;
 use super::subscription::SubscriptionKey;
 use crate::Context;
@@ -53,7 +54,7 @@ pub(super) struct PartPosition {
 #[derive(Clone)]
 pub(super) struct EncodedPart {
     pub(super) at: Frontier,
-    pub(super) body: Arc<str>,
+    pub(super) body: Body,
     /// The beginning of the next part; none after the last one.
     pub(super) next: Option<PartPosition>,
 }
@@ -131,7 +132,7 @@ impl Snapshots {
         let cell = self.lock().parts.cell(&key);
         let part = cell.get_or_try_init(|| async {
             let part = shared.make(context, position).await?;
-            self.lock().parts.weigh(&key, part.body.len());
+            self.lock().parts.weigh(&key, part.body.json().len());
             Ok(part)
         });
         part.await.cloned()
@@ -183,7 +184,7 @@ impl SharedSnapshot {
                 let (rows, rest) = rest.next(PART_ROWS);
                 let body = snapshot(&of, &subscription, at, &rows, (part, rest.is_none()));
                 let next = rest.map(|rest| PartPosition { part: part + 1, rest });
-                EncodedPart { at, body: body.into(), next }
+                EncodedPart { at, body, next }
             };
             context.readers.run(Class::Snapshot, make)
         })

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use market::EventTime;
 use tokio::time::{Instant, sleep};
 
-use super::bodies::frontier;
+use super::bodies::{progress, resumed, resync};
 use super::broadcaster::{Closed, Progress, Registration};
 use super::cursor::SubscriptionCursor;
-use super::message::{ClientSink, MessageKind, SendOutcome};
+use super::message::{Body, ClientSink, MessageKind, SendOutcome};
 use super::subscription::SubscriptionRequest;
-use crate::Context;
+use crate::resume::{NotResumed, position};
+use crate::{Context, closed};
 use rows::{Frontier, ReadError};
 
 /// Serves a view to a client.
@@ -59,38 +61,75 @@ impl Subscriber {
         CancelHandle(Arc::clone(&self.cursor))
     }
 
-    /// Runs until the client has disconnected or the views are closed. `resumes`: the client has rows of an earlier
-    /// connection, from which updates cannot continue.
-    pub(crate) async fn run(self, resumes: bool) {
+    /// Runs until the client has disconnected, or until the server closes and the client has been told of all that was
+    /// committed before.
+    pub(crate) async fn run(self) {
         let sink = Arc::clone(&self.sink);
         tokio::select! {
-            _ = self.subscribe(resumes) => {}
+            _ = self.subscribe() => {}
             () = sink.closed() => {}
         }
     }
 
-    async fn subscribe(&self, resumes: bool) -> Result<(), Ended> {
-        // Registered before the snapshot is read, so that no later change is missed.
+    async fn subscribe(&self) -> Result<(), Ended> {
+        // Registered before anything is read, so that no later change is missed.
         let broadcasters = &self.context.updates.broadcasters;
         let cursor = Arc::clone(&self.cursor);
         let registration = broadcasters.register(&self.context, &self.request.key, cursor);
-        let mut resync = resumes.then_some("resume_unavailable");
+        let mut anew = match &self.request.resume {
+            Some(token) => self.resume(token).await?.err(),
+            None => self.begin().await.map(|()| None)?,
+        };
         loop {
-            if let Some(reason) = resync {
+            if let Some(why) = anew {
                 let at = self.context.reader.frontier();
-                let body = format!("{},\"reason\":\"{reason}\"", frontier(self.context.run, at));
-                self.send(MessageKind::Resync, at, &body.into()).await?;
-            }
-            if self.request.snapshot || resync.is_some() {
+                self.send(MessageKind::Resync, at, &resync(&self.context, at, why)).await?;
                 self.send_snapshot().await?;
-            } else {
-                let at = self.context.reader.frontier();
-                self.send(MessageKind::Progress, at, &frontier(self.context.run, at).into())
-                    .await?;
             }
             let Gone = self.send_changes(&registration).await?;
-            resync = Some("history_compacted");
+            anew = Some(NotResumed::HistoryCompacted);
         }
+    }
+
+    /// Begins with a snapshot, or with the present frontier.
+    async fn begin(&self) -> Result<(), Ended> {
+        if self.request.snapshot {
+            return self.send_snapshot().await;
+        }
+        let at = self.context.reader.frontier();
+        let body = progress(&self.context, self.request.key.hash(), at);
+        self.send(MessageKind::Progress, at, &body).await
+    }
+
+    /// Goes on after the commit of a token, with what was missed. Says why not, if that cannot be.
+    async fn resume(&self, token: &str) -> Result<Result<(), NotResumed>, Ended> {
+        let SubscriptionRequest { key, .. } = &self.request;
+        let commit = match position(&self.context, &[key.view], key.hash(), token).await {
+            Ok(commit) => commit,
+            Err(why) => return Ok(Err(why)),
+        };
+        // Of the commit after which it goes on only the number matters.
+        let from = Frontier { commit: Some(commit), at: EventTime::NEVER };
+        let now = self.context.reader.frontier();
+        let missed = match from.commit < now.commit {
+            true => self.context.updates.update(&self.context, key, from, now).await,
+            false => Ok(None),
+        };
+        let missed = match missed {
+            Ok(missed) => missed,
+            Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => {
+                return Ok(Err(NotResumed::HistoryCompacted));
+            }
+            Err(_) => return Err(Ended),
+        };
+        let body = resumed(&self.context, key.hash(), commit);
+        self.send(MessageKind::Resumed, from, &body).await?;
+        match missed {
+            Some(missed) => self.send(MessageKind::Update, now, &missed).await?,
+            None => self.cursor.advance(now),
+        }
+        self.cursor.wake(); // commits since are due at once
+        Ok(Ok(()))
     }
 
     /// Sends all rows at one frontier. A part is not encoded before the client has room for it.
@@ -114,15 +153,22 @@ impl Subscriber {
     /// Sends every change after the cursor, or lets a broadcaster do so, until some changes are no longer retained.
     async fn send_changes(&self, registration: &Registration) -> Result<Gone, Ended> {
         let SubscriptionRequest { key: subscription, conflate, .. } = &self.request;
+        let mut closing = self.context.closing.clone();
         loop {
             if conflate.is_zero() {
                 self.cursor.set_caught_up();
             }
-            self.cursor.woken().await;
+            let is_closing = tokio::select! {
+                () = self.cursor.woken() => false,
+                () = closed(&mut closing) => true,
+            };
             // A change is not read before there is room: it would be held for a client that may never take it.
             self.sink.writable().await;
             let at = self.cursor.clear_caught_up();
-            let Progress { upto, same } = registration.progress(at)?;
+            let Progress { upto, same } = match is_closing {
+                true => Progress { upto: self.context.reader.frontier(), same: false },
+                false => registration.progress(at)?,
+            };
             if upto.commit > at.commit {
                 let updates = &self.context.updates;
                 let update = match same {
@@ -132,27 +178,37 @@ impl Subscriber {
                 match update {
                     Ok(Some(body)) => {
                         self.send(MessageKind::Update, upto, &body).await?;
-                        if !conflate.is_zero() {
+                        if !conflate.is_zero() && !is_closing {
                             sleep(*conflate).await;
                         }
                         continue;
                     }
                     Ok(None) => self.cursor.advance(upto),
                     Err(ReadError::Gone { .. } | ReadError::Compacted { .. }) => return Ok(Gone),
-                    Err(ReadError::Full { .. } | ReadError::Waited { .. }) => self.cursor.wake(),
                     Err(ReadError::Closed) => return Err(Ended),
+                    Err(_) => {
+                        self.cursor.wake(); // others read too much: it is tried again
+                        continue;
+                    }
                 }
             }
-            if self.cursor.is_heartbeat_due(Instant::now()) {
+            let is_due = match is_closing {
+                true => self.cursor.is_ahead(),
+                false => self.cursor.is_heartbeat_due(Instant::now()),
+            };
+            if is_due {
                 let at = at.max(upto);
-                self.send(MessageKind::Progress, at, &frontier(self.context.run, at).into())
-                    .await?;
+                let body = progress(&self.context, subscription.hash(), at);
+                self.send(MessageKind::Progress, at, &body).await?;
+            }
+            if is_closing {
+                return Err(Ended);
             }
         }
     }
 
     /// Sends a message as soon as there is room.
-    async fn send(&self, kind: MessageKind, at: Frontier, body: &Arc<str>) -> Result<(), Ended> {
+    async fn send(&self, kind: MessageKind, at: Frontier, body: &Body) -> Result<(), Ended> {
         loop {
             match self.cursor.try_send(kind, at, body) {
                 SendOutcome::Taken => return Ok(()),

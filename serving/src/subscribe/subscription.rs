@@ -1,7 +1,10 @@
 //! Subscription requests.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
+
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::Context;
 use crate::filter::{self, FIELDS, FILTERS, FilterQuery};
@@ -10,6 +13,8 @@ use crate::parameter::{
     CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words, joined, total,
 };
 use crate::problem::Problem;
+use crate::query::Query;
+use crate::resume::folded;
 use rows::{Cell, Change, Changes, RowFilter, View};
 
 /// A view, a filter, and the options of a subscription.
@@ -22,6 +27,8 @@ pub(crate) struct SubscriptionRequest {
     pub(crate) conflate: Duration,
     /// The most rows of a log's snapshot: the latest.
     pub(crate) log_rows: usize,
+    /// The token of a client that has rows already.
+    pub(crate) resume: Option<String>,
 }
 
 /// Subscribers with equal keys get equal updates: view, filter and encoding.
@@ -33,6 +40,8 @@ pub(crate) struct SubscriptionKey {
     hidden: Vec<&'static str>,
     pub(crate) encoding: Encoding,
     numbers_as_strings: bool,
+    /// See [`SubscriptionKey::hash`].
+    query: u32,
 }
 
 /// The encoding of changes.
@@ -72,19 +81,27 @@ const LOG_ROWS: CountParameter = CountParameter::count(
     "the most rows of the snapshot of a log: the newest",
 );
 
+/// Where to go on.
+pub(crate) const RESUME: RouteParameter = RouteParameter::query(
+    "resume",
+    ParameterType::Text,
+    "the `resume` of the newest message that the client has of the same view, filter and fields: it begins with what was \
+     missed since then",
+)
+.or(&["since", "last_event_id"]);
+
 /// The parameters of a subscription, over any transport.
 pub(crate) const SUBSCRIPTION: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
-const LISTS: &[&[RouteParameter]] = &[
-    FILTERS,
-    &[
-        VIEW,
-        SNAPSHOT.declared,
-        ENCODING.declared,
-        CONFLATE_MS.declared,
-        LOG_ROWS.declared,
-        NUMBERS_AS_STRINGS.declared,
-        FIELDS,
-    ],
+const LISTS: &[&[RouteParameter]] = &[FILTERS, &[VIEW], OPTIONS];
+/// Those besides filters and the view.
+pub(crate) const OPTIONS: &[RouteParameter] = &[
+    SNAPSHOT.declared,
+    ENCODING.declared,
+    CONFLATE_MS.declared,
+    LOG_ROWS.declared,
+    NUMBERS_AS_STRINGS.declared,
+    FIELDS,
+    RESUME,
 ];
 
 impl SubscriptionRequest {
@@ -94,7 +111,18 @@ impl SubscriptionRequest {
         view: &'static View,
         pairs: &[(String, String)],
     ) -> Result<SubscriptionRequest, Problem> {
-        let FilterQuery { mut query, texts } = FilterQuery::new(pairs, SUBSCRIPTION, view);
+        let filters = FilterQuery::new(pairs, SUBSCRIPTION, view);
+        SubscriptionRequest::read_of(context, view, filters, |_| ()).map(|(request, ())| request)
+    }
+
+    /// The same of a route that declares more than [`OPTIONS`] and filters; `more` reads that.
+    pub(crate) fn read_of<T>(
+        context: &Context,
+        view: &'static View,
+        filters: FilterQuery<'_>,
+        more: impl FnOnce(&mut Query<'_>) -> T,
+    ) -> Result<(SubscriptionRequest, T), Problem> {
+        let FilterQuery { mut query, texts } = filters;
         let filter = filter::row_filter(&mut query, context, view, texts);
         let snapshot = query.word(&SNAPSHOT);
         let encoding = query.word(&ENCODING);
@@ -102,24 +130,44 @@ impl SubscriptionRequest {
         let log_rows = query.count(&LOG_ROWS);
         let numbers_as_strings = query.word(&NUMBERS_AS_STRINGS);
         let hidden = filter::hidden(&mut query, view);
+        let resume = query.parsed(&RESUME, |text| Ok(text.to_owned()));
+        let more = more(&mut query);
         query.finish()?;
-        let key = SubscriptionKey {
-            view,
-            filter: Arc::new(filter?),
-            hidden,
-            encoding,
-            numbers_as_strings,
-        };
-        Ok(SubscriptionRequest {
+        let filter = filter?;
+        let query = query_hash(view, &filter, &hidden);
+        let filter = Arc::new(filter);
+        let key = SubscriptionKey { view, filter, hidden, encoding, numbers_as_strings, query };
+        let request = SubscriptionRequest {
             key: Arc::new(key),
             snapshot,
             conflate: Duration::from_millis(conflate_ms as u64),
             log_rows,
-        })
+            resume,
+        };
+        Ok((request, more))
     }
 }
 
+/// A hash of what is asked for, so of which rows a client has; in which order filters list values does not matter.
+fn query_hash(view: &View, filter: &RowFilter, hidden: &[&'static str]) -> u32 {
+    let mut filter = filter.clone();
+    filter.instruments.as_mut().into_iter().for_each(|all| all.sort_unstable());
+    filter.portfolios.as_mut().into_iter().for_each(|all| all.sort_unstable());
+    filter.timeframes.as_mut().into_iter().for_each(|all| all.sort_unstable());
+    filter.texts.iter_mut().for_each(|(_, texts)| texts.sort_unstable());
+    filter.texts.sort_unstable();
+    let mut hasher = Xxh3::new();
+    (view.name, filter, hidden).hash(&mut hasher);
+    folded(hasher.finish())
+}
+
 impl SubscriptionKey {
+    /// A hash of view, filter and columns: a client may go on with a token that was given for an equal one. How changes
+    /// and numbers are written does not matter.
+    pub(crate) fn hash(&self) -> u32 {
+        self.query
+    }
+
     /// Appends a row as JSON.
     pub(crate) fn row(&self, context: &Context, cells: &[Cell], out: &mut String) {
         self.shown(context, &self.hidden).cells(cells, out);
@@ -197,6 +245,7 @@ mod tests {
             hidden: hidden.to_vec(),
             encoding: Encoding::Upsert,
             numbers_as_strings: false,
+            query: 0,
         };
         let change = |row: [u64; 3], diff| Change { cells: row.map(Cell::Unsigned).to_vec(), diff };
         let changes = vec![

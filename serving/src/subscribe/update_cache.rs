@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bodies::update;
 use super::broadcaster::Broadcasters;
 use super::cache::{Cache, CacheBounds};
+use super::message::Body;
 use super::retry::until_not_busy;
 use super::snapshots::Snapshots;
 use super::subscription::SubscriptionKey;
@@ -25,7 +26,7 @@ pub struct UpdateCache {
     pub(super) broadcasters: Broadcasters,
 }
 
-type Latest = Cache<Key, Option<Arc<str>>>;
+type Latest = Cache<Key, Option<Body>>;
 
 /// The bounds of cached updates.
 const UPDATES: CacheBounds = CacheBounds { entries: 64, bytes: 16 << 20 };
@@ -73,14 +74,14 @@ impl UpdateCache {
         subscription: &Arc<SubscriptionKey>,
         from: Frontier,
         to: Frontier,
-    ) -> Result<Option<Arc<str>>, ReadError> {
+    ) -> Result<Option<Body>, ReadError> {
         let numbers = [from, to].map(|frontier| frontier.commit.map(|commit| commit.0));
         let key = (Arc::clone(subscription), numbers[0], numbers[1]);
         let cell = self.lock().cell(&key);
         let encoded = cell.get_or_try_init(|| async {
             let read = || read_and_encode(context, subscription, from, to);
             let body = until_not_busy(read).await?;
-            self.lock().weigh(&key, body.as_ref().map_or(0, |body| body.len()));
+            self.lock().weigh(&key, body.as_ref().map_or(0, |body| body.json().len()));
             Ok(body)
         });
         encoded.await.cloned()
@@ -97,16 +98,16 @@ async fn read_and_encode(
     subscription: &Arc<SubscriptionKey>,
     from: Frontier,
     to: Frontier,
-) -> Result<Option<Arc<str>>, ReadError> {
+) -> Result<Option<Body>, ReadError> {
     let filter = Arc::clone(&subscription.filter);
     let changes = context.reader.changes(subscription.view, filter, from.commit, to).await?;
     let changes = subscription.shown_changes(changes);
     if changes.changes.len() <= INLINE_ROWS_MAX {
-        return Ok(update(context, subscription, &changes).map(Arc::from));
+        return Ok(update(context, subscription, &changes));
     }
     let (of, subscription) = (context.clone(), Arc::clone(subscription));
     let is_short = changes.changes.len() <= SHORT_ROWS_MAX;
-    let encode = move || update(&of, &subscription, &changes).map(Arc::from);
+    let encode = move || update(&of, &subscription, &changes);
     match is_short {
         true => context.readers.read(Class::Changes, move |_| Ok(encode())).await,
         false => context.readers.run(Class::Answer, encode).await,

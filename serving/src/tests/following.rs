@@ -66,7 +66,7 @@ impl Steps {
         let pairs = [("encoding".to_owned(), encoding.to_owned())];
         let request = SubscriptionRequest::read(&context, view("candles"), &pairs).unwrap();
         let sink = Arc::clone(&client) as Arc<dyn ClientSink>;
-        tokio::spawn(Subscriber::new(context, request, "s", sink).run(false));
+        tokio::spawn(Subscriber::new(context, request, "s", sink).run());
         client
     }
 }

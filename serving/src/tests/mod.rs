@@ -33,7 +33,7 @@ use super::routes::app;
 use node_api::ingest::Keeping;
 use node_api::{Check, Health, Lineage, MetricsText};
 
-use super::{Context, Limits, Posts, UpdateCache};
+use super::{Context, Limits, Posts, ResumeTokens, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,
@@ -253,6 +253,7 @@ impl Server {
             posts: Posts::new(None),
             run: Generation(0xbeef),
             lineage: Lineage::of(Generation(0xbeef)),
+            resume: ResumeTokens::new(b"tests", 1),
             keeping: Keeping::Nothing,
             drain: Arc::new(|| ()),
             access: Arc::default(),

@@ -228,7 +228,7 @@ fn follow(server: &Server, room: usize) -> Arc<RecordingSink> {
         Arc::new(RecordingSink { room: watch::Sender::new(room), received: Mutex::default() });
     let request = SubscriptionRequest::read(&server.context, view("candles"), &[]).unwrap();
     let sink = Arc::clone(&recording) as Arc<dyn ClientSink>;
-    tokio::spawn(Subscriber::new(server.context.clone(), request, "s", sink).run(false));
+    tokio::spawn(Subscriber::new(server.context.clone(), request, "s", sink).run());
     recording
 }
 

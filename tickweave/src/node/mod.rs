@@ -17,7 +17,7 @@ use node_api::{Health, Lineage};
 use operators::NoStates;
 use rows::ViewReader;
 use rows::readers::ReaderPool;
-use serving::{Context, Limits, Posts, UpdateCache};
+use serving::{Context, Limits, Posts, ResumeTokens, UpdateCache};
 use tokio::sync::{Semaphore, watch};
 
 use dataflows::config::Config;
@@ -26,7 +26,7 @@ use dataflows::health::HealthMonitor;
 use dataflows::ingest::http_ingest::HttpIngest;
 use dataflows::ingest::{PausedSources, Stop};
 use dataflows::publish::{Board, CLIENTS};
-use dataflows::run::{Job, Report, RunError, RunOptions, run_live};
+use dataflows::run::{Job, Report, RunError, RunOptions, run_live, views_version};
 use dataflows::telemetry::Metrics;
 
 use crate::descriptors::{self, Needs};
@@ -58,6 +58,7 @@ struct Handles {
     health: HealthMonitor,
     http_ingest: Option<HttpIngest>,
     lineage: Lineage,
+    resume: ResumeTokens,
     keeping: Keeping,
     stop: Stop,
 }
@@ -116,6 +117,7 @@ impl Node {
         let readers = config.readers.on_cores(cores);
         let readers = ReaderPool::start(readers, job.metrics.on_refused());
         let readers = readers.map_err(NodeError::Thread)?;
+        let views = views_version(&config.toml, env!("CARGO_PKG_VERSION"));
         let handles = Handles {
             generation: job.generation,
             board: Arc::clone(&job.board),
@@ -124,6 +126,7 @@ impl Node {
             health: job.health.clone(),
             http_ingest: job.http_ingest.clone(),
             lineage: job.lineage(),
+            resume: ResumeTokens::new(job.state_id.as_bytes(), views),
             keeping: job.keeping,
             stop: stop.clone(),
         };
@@ -250,6 +253,7 @@ impl Handles {
             posts: Posts::new(ingest.map(|ingest| Arc::new(ingest) as Arc<dyn IngestApi>)),
             run: self.generation,
             lineage: self.lineage.clone(),
+            resume: self.resume.clone(),
             keeping: self.keeping,
             drain: Arc::new(move || drain(&stop)),
             access: Arc::new(config.access.clone()),

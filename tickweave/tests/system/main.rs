@@ -23,6 +23,7 @@ mod pipes;
 mod process;
 mod produce;
 mod redis;
+mod resuming;
 mod servers;
 mod setup;
 mod state;

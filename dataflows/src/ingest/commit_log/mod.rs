@@ -23,7 +23,7 @@ use super::recording::RecordingError;
 pub use state_dir::{
     StateDir, first_segment, make_durable, registries, remove_segments, segment, segments,
 };
-pub use state_id::{hand_on_state_id, set_state_id, state_id};
+pub use state_id::{hand_on_state_id, new_id, set_state_id, state_id};
 pub use status::LogStatus;
 pub use syncer::OnDurable;
 pub use writer::{CommitLog, LogHeader, OnHeld};

@@ -24,10 +24,15 @@ pub fn state_id(folder: &Path) -> Result<String, CommitLogError> {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed("read", &path)(error)),
         }
-        // Random by the keys of the standard library's hasher, which differ with every call.
-        let half = || RandomState::new().build_hasher().finish();
-        set_state_id(folder, &format!("{:016x}{:016x}", half(), half()))?;
+        set_state_id(folder, &new_id())?;
     }
+}
+
+/// An id that nothing else has.
+pub fn new_id() -> String {
+    // Random by the keys of the standard library's hasher, which differ with every call.
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
 }
 
 /// Gives the state in a folder an id, unless it has one. A crash leaves it with the whole id or none.

@@ -1,7 +1,10 @@
 //! Which changes of a configuration make states of operators useless.
 
+use std::hash::{Hash, Hasher};
+
 use market::Timeframe;
 use toml::{Table, Value};
+use xxhash_rust::xxh3::Xxh3;
 
 /// What states depend on. All else may change: it holds for what comes.
 const DEPENDS_ON: [&str; 14] = [
@@ -44,6 +47,16 @@ pub(super) fn changes(before: &str, now: &str) -> Vec<Change> {
         changes.extend(texts.into_iter().map(|text| Change { key: path, text }));
     }
     changes
+}
+
+/// A hash of what rows of views depend on besides commits: the version of the program, and what it needs of a
+/// configuration (as TOML, with what was filled in).
+pub fn views_version(config: &str, program: &str) -> u64 {
+    let config = config.parse::<Table>().unwrap_or_default();
+    let depends = DEPENDS_ON.map(|path| find(&config, path).map(Value::to_string));
+    let mut hasher = Xxh3::new();
+    (depends, program).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The smallest timeframe of a configuration, of whose bars all others are made.
@@ -102,7 +115,10 @@ mod tests {
         let before =
             "[job]\ntimeframes = [\"1m\"]\nworkers = 1\n[[rule]]\nname = \"a\"\nabove = 1\n";
         assert!(changes(before, before).is_empty());
-        assert!(changes(before, &before.replace("workers = 1", "workers = 3")).is_empty());
+        let wider = before.replace("workers = 1", "workers = 3");
+        assert!(changes(before, &wider).is_empty());
+        assert_eq!(views_version(before, "1"), views_version(&wider, "1"));
+        assert_ne!(views_version(before, "1"), views_version(before, "2"));
         let other = before.replace("\"1m\"]", "\"1m\", \"1h\"]").replace("above = 1", "below = 2");
         let texts = |changes: Vec<Change>| -> Vec<String> {
             changes.into_iter().map(|change| change.text).collect()
@@ -115,6 +131,7 @@ mod tests {
                 "`rule[0].below` was absent, and is 2",
             ]
         );
+        assert_ne!(views_version(before, "1"), views_version(&other, "1"));
         let more = format!("{before}[[rule]]\nname = \"b\"\n");
         assert_eq!(changes(before, &more).len(), 1);
         assert_eq!(changes(before, &more)[0].key, "rule");
