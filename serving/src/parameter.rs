@@ -67,6 +67,8 @@ pub enum ParameterType {
     ColumnText,
     /// Any text.
     Text,
+    /// The `resume` of a message.
+    ResumeToken,
     /// Visible ASCII characters, from 1 to this many.
     VisibleAscii(usize),
     /// Media types, of which the server chooses one.
@@ -180,6 +182,7 @@ impl ParameterType {
             ParameterType::Columns => "columns",
             ParameterType::ColumnText => "column-text",
             ParameterType::Text => "text",
+            ParameterType::ResumeToken => "resume-token",
             ParameterType::VisibleAscii(_) => "visible-ascii",
             ParameterType::MediaTypes(_) => "media-types",
             ParameterType::ContentCodings(_) => "content-codings",

@@ -368,7 +368,9 @@ impl Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
-            ReadError::Closed | ReadError::Restoring => Problem::new(UNAVAILABLE, error.to_string()),
+            ReadError::Closed | ReadError::Restoring => {
+                Problem::new(UNAVAILABLE, error.to_string())
+            }
             ReadError::Full { .. } | ReadError::Waited { .. } => {
                 Problem::new(OVERLOADED, error.to_string())
             }

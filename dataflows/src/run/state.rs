@@ -31,8 +31,8 @@ use crate::ingest::{Stop, now};
 use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
 
-pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
 pub use changes::views_version;
+pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
 pub use error::RestoreError;
 pub use inspect::{
     KeptCheckpoint, NumberedCheckpoint, VerifiedState, copy_state, kept_checkpoints, verify_state,

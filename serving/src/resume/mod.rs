@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use rows::{ReadError, View};
 
 pub use token::ResumeTokens;
-pub(crate) use token::folded;
+pub(crate) use token::{folded, folded_all};
 
 /// Why a client has to begin anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

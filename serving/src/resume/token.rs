@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use market::{Commit, Generation};
 use ring::hmac;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Writes and reads the resume tokens of a job.
 ///
@@ -90,6 +91,14 @@ impl ResumeTokens {
 /// Half of a hash.
 pub(crate) fn folded(hash: u64) -> u32 {
     (hash ^ (hash >> 32)) as u32
+}
+
+/// One hash of several, in whatever order they come.
+pub(crate) fn folded_all(hashes: impl Iterator<Item = u32>) -> u32 {
+    let mut hashes: Vec<u32> = hashes.collect();
+    hashes.sort_unstable();
+    let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect();
+    folded(xxh3_64(&bytes))
 }
 
 #[cfg(test)]

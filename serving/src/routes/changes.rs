@@ -65,12 +65,8 @@ const FORMATS: &[Format] = &[Format::Json, Format::Ndjson];
 const ACCEPT: RouteParameter = accept(&["application/json", "application/x-ndjson"]);
 
 const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
-const LISTS: &[&[RouteParameter]] = &[
-    &[VIEW],
-    FILTERS,
-    OPTIONS,
-    &[WAIT_MS.declared, FOLLOW.declared, FORMAT.declared, ACCEPT],
-];
+const LISTS: &[&[RouteParameter]] =
+    &[&[VIEW], FILTERS, OPTIONS, &[WAIT_MS.declared, FOLLOW.declared, FORMAT.declared, ACCEPT]];
 
 fn route(context: &Context) -> Route {
     let context = context.clone();

@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use warp::Filter;
 use warp::Reply;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::http::Method;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::reply::Response;
 
 use crate::parameter::{ParameterType, RouteParameter, joined, total};
@@ -48,7 +48,7 @@ const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
 const LISTS: &[&[RouteParameter]] = &[SUBSCRIPTION, &[LAST_EVENT_ID]];
 const LAST_EVENT_ID: RouteParameter = RouteParameter::header(
     "Last-Event-ID",
-    ParameterType::Text,
+    ParameterType::ResumeToken,
     "what `resume` is; it outranks that, since browsers send it by themselves",
 );
 
@@ -246,28 +246,25 @@ fn events(
     closing: watch::Receiver<bool>,
 ) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
-    let rest = stream::unfold(
-        Some((receiver, closing)),
-        |state| async move {
-            let (mut receiver, mut closing) = state?;
-            let too_late = async {
-                closed(&mut closing).await;
-                sleep_until(Instant::now() + CLOSING_TIME).await;
-            };
-            let event = tokio::select! {
-                event = receiver.recv() => event,
-                () = too_late => None,
-            };
-            let Some(event) = event else {
-                let data = json!({
-                    "type": "closing", "reason": "drain", "reconnect": true, "reconnect_after_ms": RETRY_MS
-                });
-                let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
-                return Some((vec![last], None));
-            };
-            let pieces = event.into_iter().filter(|piece| !piece.is_empty());
-            Some((pieces.collect::<Vec<_>>(), Some((receiver, closing))))
-        },
-    );
+    let rest = stream::unfold(Some((receiver, closing)), |state| async move {
+        let (mut receiver, mut closing) = state?;
+        let too_late = async {
+            closed(&mut closing).await;
+            sleep_until(Instant::now() + CLOSING_TIME).await;
+        };
+        let event = tokio::select! {
+            event = receiver.recv() => event,
+            () = too_late => None,
+        };
+        let Some(event) = event else {
+            let data = json!({
+                "type": "closing", "reason": "drain", "reconnect": true, "reconnect_after_ms": RETRY_MS
+            });
+            let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
+            return Some((vec![last], None));
+        };
+        let pieces = event.into_iter().filter(|piece| !piece.is_empty());
+        Some((pieces.collect::<Vec<_>>(), Some((receiver, closing))))
+    });
     stream::once(async { first }).chain(rest.flat_map(stream::iter))
 }

@@ -23,10 +23,13 @@ use tungstenite::Message;
 use super::frontier_json::frontier_json;
 use super::problem::Problem;
 use super::resume::restored;
-use super::subscribe::{CancelHandle, ClientSink, Subscriber, SubscriptionRequest};
+use super::subscribe::{
+    ClientSink, GroupMember, GroupSubscriber, Subscriber, SubscriptionHandle, SubscriptionRequest,
+};
 use super::{Context, closed};
 use connection::{Disconnected, Frame, MessageReader, SocketConnection, Unreadable};
-use request::ClientRequest;
+use request::{ClientRequest, Member};
+use rows::View;
 
 /// The most bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -92,16 +95,18 @@ struct Session {
     subs: HashMap<Arc<str>, Sub>,
 }
 
-/// A subscription.
+/// A subscription, or a group.
 struct Sub {
-    cancel: CancelHandle,
+    handle: SubscriptionHandle,
     task: JoinHandle<()>,
+    /// How many views it follows.
+    views: usize,
 }
 
 impl Sub {
     /// Ends it. After the return nothing more is sent.
     fn end(&self) {
-        self.cancel.cancel();
+        self.handle.cancel();
         self.task.abort();
     }
 }
@@ -151,7 +156,7 @@ impl Session {
     /// Answers one message of the client.
     async fn answer(&mut self, text: &str) -> Result<(), Disconnected> {
         let (id, request) = request::read(text, &|name| self.context.view(name));
-        if matches!(request, Ok(ClientRequest::Subscribe { .. }))
+        if matches!(request, Ok(ClientRequest::Subscribe(_) | ClientRequest::SubscribeGroup { .. }))
             && let Err(problem) = restored(&self.context).await
         {
             return self.send(&error(&id, &problem)).await;
@@ -160,8 +165,8 @@ impl Session {
             Ok(Done { mut answer, begin }) => {
                 answer["id"] = id;
                 self.send(&answer).await?;
-                if let Some((sub, subscription)) = begin {
-                    self.begin(sub, subscription);
+                if let Some((name, views, begin)) = begin {
+                    self.begin(name, views, begin);
                 }
                 return Ok(());
             }
@@ -173,30 +178,27 @@ impl Session {
     fn execute(&mut self, request: ClientRequest) -> Result<Done, Problem> {
         let done = |answer| Ok(Done { answer, begin: None });
         match request {
-            ClientRequest::Subscribe { sub, view, pairs } => {
-                if self.subs.contains_key(&*sub) {
-                    return Err(request::wrong("sub", format!("`{sub}` is followed already")));
-                }
-                if self.subs.len() >= SUBS_MAX {
-                    let detail = format!("no more than {SUBS_MAX} views can be followed at a time");
-                    return Err(request::wrong("sub", detail));
-                }
-                let subscription = SubscriptionRequest::read(&self.context, view, &pairs)?;
-                let key = view.columns.iter().filter(|column| column.is_key);
-                let key: Vec<&str> = key.map(|column| column.name).collect();
-                let mut subs = self.names();
-                subs.push(&sub);
-                let answer = json!({
-                    "type": "subscribed", "sub": &*sub, "view": view.name, "key": key, "subs": subs
-                });
-                Ok(Done { answer, begin: Some((sub, subscription)) })
+            ClientRequest::Subscribe(member) => self.subscribe(member),
+            ClientRequest::SubscribeGroup { group, members, resume } => {
+                self.subscribe_group(group, members, resume)
             }
+            ClientRequest::Credit { sub, messages } => match self.subs.get(&*sub) {
+                Some(subscribed) if subscribed.handle.add_credit(messages) => {
+                    done(json!({ "type": "credited", "sub": &*sub, "n": messages }))
+                }
+                Some(_) => {
+                    let detail =
+                        format!("`{sub}` was subscribed to without `credit`, so it is not counted");
+                    Err(request::wrong("sub", detail))
+                }
+                None => Err(not_followed(&sub)),
+            },
             ClientRequest::Unsubscribe { sub } => match self.subs.remove(&*sub) {
                 Some(subscribed) => {
                     subscribed.end();
                     done(json!({ "type": "unsubscribed", "sub": &*sub, "subs": self.names() }))
                 }
-                None => Err(request::wrong("sub", format!("`{sub}` is not followed"))),
+                None => Err(not_followed(&sub)),
             },
             ClientRequest::List => {
                 let views: Vec<&str> = self.context.views.names().collect();
@@ -208,12 +210,67 @@ impl Session {
         }
     }
 
-    fn begin(&mut self, sub: Arc<str>, subscription: SubscriptionRequest) {
+    fn subscribe(&mut self, member: Member) -> Result<Done, Problem> {
+        let Member { sub, view, pairs, credit } = member;
+        self.check_new("sub", &sub, 1)?;
+        let request = SubscriptionRequest::read(&self.context, view, &pairs)?;
+        let request = SubscriptionRequest { credit, ..request };
+        let mut subs = self.names();
+        subs.push(&sub);
+        let answer = json!({
+            "type": "subscribed", "sub": &*sub, "view": view.name, "key": key_names(view), "subs": subs
+        });
         let sink = Arc::clone(&self.connection) as Arc<dyn ClientSink>;
-        let subscriber = Subscriber::new(self.context.clone(), subscription, &sub, sink);
-        let cancel = subscriber.cancel_handle();
-        let task = tokio::spawn(subscriber.run());
-        self.subs.insert(sub, Sub { cancel, task });
+        let subscriber = Subscriber::new(self.context.clone(), request, &sub, sink);
+        Ok(Done { answer, begin: Some((sub, 1, Begin::One(subscriber))) })
+    }
+
+    fn subscribe_group(
+        &mut self,
+        group: Arc<str>,
+        members: Vec<Member>,
+        resume: Option<String>,
+    ) -> Result<Done, Problem> {
+        self.check_new("group", &group, members.len())?;
+        let mut followed = Vec::with_capacity(members.len());
+        let mut requests = Vec::with_capacity(members.len());
+        for Member { sub, view, pairs, .. } in &members {
+            let request = SubscriptionRequest::read(&self.context, view, pairs);
+            let request = request.map_err(|problem| problem.of_view(view.name))?;
+            requests.push(GroupMember::new(sub, request));
+            followed.push(json!({ "sub": &**sub, "view": view.name, "key": key_names(view) }));
+        }
+        let mut subs = self.names();
+        subs.push(&group);
+        let answer = json!({
+            "type": "subscribed", "group": &*group, "members": followed, "subs": subs
+        });
+        let sink = Arc::clone(&self.connection) as Arc<dyn ClientSink>;
+        let subscriber = GroupSubscriber::new(self.context.clone(), &group, requests, resume, sink);
+        Ok(Done { answer, begin: Some((group, members.len(), Begin::Group(subscriber))) })
+    }
+
+    /// Checks that a name is free, and that so many more views may be followed.
+    fn check_new(&self, field: &str, name: &str, views: usize) -> Result<(), Problem> {
+        if self.subs.contains_key(name) {
+            return Err(request::wrong(field, format!("`{name}` is followed already")));
+        }
+        let followed: usize = self.subs.values().map(|sub| sub.views).sum();
+        if followed + views > SUBS_MAX {
+            let detail = format!("no more than {SUBS_MAX} views can be followed at a time");
+            return Err(request::wrong(field, detail));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, name: Arc<str>, views: usize, begin: Begin) {
+        let (handle, task) = match begin {
+            Begin::One(subscriber) => (subscriber.handle(), tokio::spawn(subscriber.run())),
+            Begin::Group(group) => {
+                (SubscriptionHandle::Group(group.cursor()), tokio::spawn(group.run()))
+            }
+        };
+        self.subs.insert(name, Sub { handle, task, views });
     }
 
     /// The names of all subscriptions, sorted.
@@ -241,7 +298,9 @@ impl Session {
             "run": self.context.run.to_string(),
             "frontier": frontier_json(self.context.run, self.context.reader.frontier()),
             "ops": request::OPS,
-            "limits": { "subs": SUBS_MAX, "message_bytes": MESSAGE_BYTES_MAX },
+            "limits": {
+                "subs": SUBS_MAX, "group": request::MEMBERS_MAX, "message_bytes": MESSAGE_BYTES_MAX
+            },
         })
     }
 
@@ -275,6 +334,21 @@ fn error(id: &Value, problem: &Problem) -> Value {
 /// The result of a request.
 struct Done {
     answer: Value,
-    /// The subscription that begins after the answer.
-    begin: Option<(Arc<str>, SubscriptionRequest)>,
+    /// What begins after the answer: its name, how many views it follows, and the subscriber.
+    begin: Option<(Arc<str>, usize, Begin)>,
+}
+
+/// What begins.
+enum Begin {
+    One(Subscriber),
+    Group(GroupSubscriber),
+}
+
+/// The names of the columns that make the key of a view.
+fn key_names(view: &View) -> Vec<&'static str> {
+    view.columns.iter().filter(|column| column.is_key).map(|column| column.name).collect()
+}
+
+fn not_followed(sub: &str) -> Problem {
+    request::wrong("sub", format!("`{sub}` is not followed"))
 }

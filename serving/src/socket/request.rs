@@ -6,20 +6,29 @@ use serde_json::{Map, Value};
 
 use crate::problem::{FieldError, Problem};
 use crate::query::shown;
-use crate::subscribe::VIEW;
+use crate::subscribe::{RESUME, VIEW};
 use rows::View;
 
 /// A request.
 #[derive(Debug)]
 pub(super) enum ClientRequest {
     /// Subscribes to a view.
-    Subscribe {
+    Subscribe(Member),
+    /// Subscribes to several views in one cut.
+    SubscribeGroup {
+        /// The client's name of the group.
+        group: Arc<str>,
+        /// At least one, at most [`MEMBERS_MAX`].
+        members: Vec<Member>,
+        /// The token of a cut.
+        resume: Option<String>,
+    },
+    /// Lets more messages with rows be sent.
+    Credit {
         /// The client's name of the subscription.
         sub: Arc<str>,
-        /// The view.
-        view: &'static View,
-        /// Filters and options, as in the query of `/stream`: [`SUBSCRIPTION`](crate::subscribe::SUBSCRIPTION).
-        pairs: Vec<(String, String)>,
+        /// How many.
+        messages: u64,
     },
     /// Ends a subscription.
     Unsubscribe {
@@ -32,8 +41,26 @@ pub(super) enum ClientRequest {
     Ping,
 }
 
+/// A view that a client wants to follow.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// The client's name of the subscription.
+    pub(super) sub: Arc<str>,
+    /// The view.
+    pub(super) view: &'static View,
+    /// Filters and options, as in the query of `/stream`: [`SUBSCRIPTION`](crate::subscribe::SUBSCRIPTION).
+    pub(super) pairs: Vec<(String, String)>,
+    /// So many messages with rows may be sent at first.
+    pub(super) credit: Option<u64>,
+}
+
 /// The operations.
-pub(super) const OPS: [&str; 4] = ["subscribe", "unsubscribe", "list", "ping"];
+pub(super) const OPS: [&str; 5] = ["subscribe", "unsubscribe", "credit", "list", "ping"];
+
+/// The most views of a group.
+pub(super) const MEMBERS_MAX: usize = 16;
+/// The most messages that a client allows at a time.
+const CREDIT_MAX: u64 = 1_000_000;
 
 /// The most bytes of a subscription's name.
 const SUB_MAX: usize = 128;
@@ -57,27 +84,14 @@ pub(super) fn read(text: &str, view: ViewByName<'_>) -> (Value, Result<ClientReq
 fn parse(mut object: Map<String, Value>, view: ViewByName<'_>) -> Result<ClientRequest, Problem> {
     let op = text(&mut object, "op")?;
     match op.as_str() {
-        "subscribe" => {
-            let name = text(&mut object, VIEW.name)?;
-            let view = view(&name)?;
-            let sub = match object.contains_key("sub") {
-                true => text(&mut object, "sub")?,
-                false => name,
-            };
-            if sub.len() > SUB_MAX {
-                return Err(wrong("sub", format!("is longer than {SUB_MAX} bytes")));
-            }
-            let filter = match object.remove("filter") {
-                None | Some(Value::Null) => Map::new(),
-                Some(Value::Object(filter)) => filter,
-                Some(_) => return Err(wrong("filter", "is no JSON object".to_owned())),
-            };
-            let pairs = object.into_iter().chain(filter).filter(|(_, value)| !value.is_null());
-            let pairs = pairs.map(|(name, value)| plain(&name, &value).map(|text| (name, text)));
-            Ok(ClientRequest::Subscribe {
-                sub: sub.into(),
-                view,
-                pairs: pairs.collect::<Result<_, _>>()?,
+        "subscribe" if object.contains_key("group") => group(object, view),
+        "subscribe" => member(object, view).map(ClientRequest::Subscribe),
+        "credit" => {
+            let messages = credit(&mut object, "n")?;
+            let absent = || wrong("n", format!("`n` is absent: from 1 to {CREDIT_MAX}"));
+            Ok(ClientRequest::Credit {
+                sub: text(&mut object, "sub")?.into(),
+                messages: messages.ok_or_else(absent)?,
             })
         }
         "unsubscribe" => Ok(ClientRequest::Unsubscribe { sub: text(&mut object, "sub")?.into() }),
@@ -89,6 +103,86 @@ fn parse(mut object: Map<String, Value>, view: ViewByName<'_>) -> Result<ClientR
             let pointer = "#/op".to_owned();
             Err(Problem::invalid(vec![FieldError { pointer, code: "enum", detail, allowed }]))
         }
+    }
+}
+
+/// One view.
+fn member(mut object: Map<String, Value>, view: ViewByName<'_>) -> Result<Member, Problem> {
+    let name = text(&mut object, VIEW.name)?;
+    let view = view(&name)?;
+    let sub = match object.contains_key("sub") {
+        true => named(&mut object, "sub")?,
+        false => name.into(),
+    };
+    let credit = credit(&mut object, "credit")?;
+    let filter = match object.remove("filter") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(filter)) => filter,
+        Some(_) => return Err(wrong("filter", "is no JSON object".to_owned())),
+    };
+    let pairs = object.into_iter().chain(filter).filter(|(_, value)| !value.is_null());
+    let pairs = pairs.map(|(name, value)| plain(&name, &value).map(|text| (name, text)));
+    Ok(Member { sub, view, pairs: pairs.collect::<Result<_, _>>()?, credit })
+}
+
+/// Several views in one cut: `subs` has an object for each.
+fn group(mut object: Map<String, Value>, view: ViewByName<'_>) -> Result<ClientRequest, Problem> {
+    let group = named(&mut object, "group")?;
+    let resume = match object.remove("resume") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(token)) => Some(token),
+        Some(_) => return Err(wrong("resume", "`resume` is no text".to_owned())),
+    };
+    let Some(Value::Array(subs)) = object.remove("subs") else {
+        return Err(wrong("subs", "`subs` is no list: it has an object for each view".to_owned()));
+    };
+    if subs.is_empty() || subs.len() > MEMBERS_MAX {
+        let detail = format!("a group has 1 to {MEMBERS_MAX} views, and this {}", subs.len());
+        return Err(wrong("subs", detail));
+    }
+    if let Some(unknown) = object.keys().next() {
+        let detail =
+            format!("`{}` is not known of a group (known: group, subs, resume)", shown(unknown));
+        return Err(wrong(unknown, detail));
+    }
+    let mut members: Vec<Member> = Vec::with_capacity(subs.len());
+    for sub in subs {
+        let Value::Object(sub) = sub else {
+            return Err(wrong("subs", "a view of a group is no JSON object".to_owned()));
+        };
+        let member = member(sub, view)?;
+        if member.credit.is_some() {
+            return Err(wrong("credit", "a view of a group has no credit of its own".to_owned()));
+        }
+        if member.pairs.iter().any(|(name, _)| RESUME.is_named(name)) {
+            return Err(wrong("resume", "a group has one token, beside `group`".to_owned()));
+        }
+        if members.iter().any(|known| known.sub == member.sub) {
+            return Err(wrong("sub", format!("`{}` is there twice", shown(&member.sub))));
+        }
+        members.push(member);
+    }
+    Ok(ClientRequest::SubscribeGroup { group, members, resume })
+}
+
+/// The client's name of a subscription or group.
+fn named(object: &mut Map<String, Value>, field: &str) -> Result<Arc<str>, Problem> {
+    let name = text(object, field)?;
+    match name.len() > SUB_MAX {
+        true => Err(wrong(field, format!("is longer than {SUB_MAX} bytes"))),
+        false => Ok(name.into()),
+    }
+}
+
+/// How many messages with rows may be sent, if that is said.
+fn credit(object: &mut Map<String, Value>, field: &str) -> Result<Option<u64>, Problem> {
+    let value = match object.remove(field) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    match value.as_u64().filter(|messages| (1..=CREDIT_MAX).contains(messages)) {
+        Some(messages) => Ok(Some(messages)),
+        None => Err(wrong(field, format!("`{field}` is no whole number from 1 to {CREDIT_MAX}"))),
     }
 }
 
@@ -148,10 +242,10 @@ mod tests {
             r#"{"op":"subscribe","id":7,"view":"candles","sub":"c1","conflate_ms":100,"snapshot":false,
                 "filter":{"symbol":["a:X","a:Y"],"timeframe":"1m","state":null}}"#,
         );
-        let Ok(ClientRequest::Subscribe { sub, view, mut pairs }) = request else {
+        let Ok(ClientRequest::Subscribe(Member { sub, view, mut pairs, credit })) = request else {
             panic!("{request:?}")
         };
-        assert_eq!((id, &*sub, view.name), (Value::from(7), "c1", "candles"));
+        assert_eq!((id, &*sub, view.name, credit), (Value::from(7), "c1", "candles", None));
         pairs.sort();
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         let want = [
@@ -176,6 +270,16 @@ mod tests {
             r#"{"op":"subscribe","view":"candles","filter":[]}"#,
             r#"{"op":"subscribe","view":"candles","symbol":{"a":1}}"#,
             r#"{"op":"unsubscribe"}"#,
+            r#"{"op":"credit","sub":"a"}"#,
+            r#"{"op":"credit","sub":"a","n":0}"#,
+            r#"{"op":"subscribe","view":"candles","credit":1.5}"#,
+            r#"{"op":"subscribe","group":"g"}"#,
+            r#"{"op":"subscribe","group":"g","subs":[]}"#,
+            r#"{"op":"subscribe","group":"g","subs":[1]}"#,
+            r#"{"op":"subscribe","group":"g","subs":[{"view":"candles"},{"view":"candles"}]}"#,
+            r#"{"op":"subscribe","group":"g","subs":[{"view":"candles","credit":3}]}"#,
+            r#"{"op":"subscribe","group":"g","subs":[{"view":"candles","resume":"x"}]}"#,
+            r#"{"op":"subscribe","group":"g","subs":[{"view":"candles"}],"view":"candles"}"#,
         ] {
             assert!(read(text).1.is_err(), "{text}");
         }

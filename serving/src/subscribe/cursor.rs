@@ -15,12 +15,14 @@ use rows::Frontier;
 ///
 /// While the cursor is *caught up*, a broadcaster may send the next update. If an update does not begin at the cursor,
 /// or the client's sink is full, the subscriber's task is woken and reads the change itself.
-pub(super) struct SubscriptionCursor {
+pub(crate) struct SubscriptionCursor {
     sink: Arc<dyn ClientSink>,
     /// The client's name of the subscription, as JSON.
     sub: Box<str>,
     state: Mutex<CursorState>,
     wake: Notify,
+    /// Wakes the task when it may send again.
+    credited: Notify,
 }
 
 struct CursorState {
@@ -33,6 +35,8 @@ struct CursorState {
     /// The number of the next message.
     seq: u64,
     caught_up: bool,
+    /// So many messages with rows may still be sent; none: any number.
+    credit: Option<u64>,
     /// The client has ended the subscription.
     cancelled: bool,
 }
@@ -49,7 +53,11 @@ pub(super) struct ViewUpdate {
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 impl SubscriptionCursor {
-    pub(super) fn new(sink: Arc<dyn ClientSink>, sub: &str) -> SubscriptionCursor {
+    pub(super) fn new(
+        sink: Arc<dyn ClientSink>,
+        sub: &str,
+        credit: Option<u64>,
+    ) -> SubscriptionCursor {
         let sub = serde_json::Value::from(sub).to_string().into();
         let at = Frontier { commit: None, at: EventTime::NEVER };
         let state = CursorState {
@@ -58,9 +66,11 @@ impl SubscriptionCursor {
             sent_at: Instant::now(),
             seq: 0,
             caught_up: false,
+            credit,
             cancelled: false,
         };
-        SubscriptionCursor { sink, sub, state: Mutex::new(state), wake: Notify::new() }
+        let (wake, credited) = (Notify::new(), Notify::new());
+        SubscriptionCursor { sink, sub, state: Mutex::new(state), wake, credited }
     }
 
     /// Sends an update if it begins at this cursor. Otherwise wakes the subscriber's task, unless the client has the
@@ -130,6 +140,23 @@ impl SubscriptionCursor {
         outcome
     }
 
+    /// Lets so many more messages with rows be sent. Returns whether they are counted at all.
+    pub(super) fn add_credit(&self, messages: u64) -> bool {
+        let mut state = self.lock();
+        let Some(credit) = &mut state.credit else { return false };
+        *credit = credit.saturating_add(messages);
+        self.credited.notify_one();
+        true
+    }
+
+    /// Waits until a message with rows may be sent, as far as the client says, and there is room for it.
+    pub(super) async fn writable(&self) {
+        while self.lock().credit == Some(0) {
+            self.credited.notified().await;
+        }
+        self.sink.writable().await;
+    }
+
     /// Ends the subscription: nothing more is sent.
     pub(super) fn cancel(&self) {
         self.lock().cancelled = true;
@@ -145,16 +172,18 @@ impl SubscriptionCursor {
         if state.cancelled {
             return SendOutcome::Gone;
         }
-        let message = Message {
-            kind,
-            sub: &self.sub,
-            seq: state.seq,
-            after: state.told,
-            body,
-        };
+        let has_rows = matches!(kind, MessageKind::Snapshot | MessageKind::Update);
+        if has_rows && state.credit == Some(0) {
+            return SendOutcome::Full;
+        }
+        let message =
+            Message { kind, sub: &self.sub, group: None, seq: state.seq, after: state.told, body };
         let outcome = self.sink.try_send(message);
         if outcome == SendOutcome::Taken {
             state.seq += 1;
+            if has_rows && let Some(credit) = &mut state.credit {
+                *credit -= 1;
+            }
             state.at = at;
             state.told = at.commit.map(|commit| commit.0);
         }
@@ -221,7 +250,8 @@ mod tests {
     async fn an_update_is_sent_to_cursors_at_its_start_only() {
         let (room, bodies) = (AtomicBool::new(true), Mutex::default());
         let sink = Arc::new(RecordingSink { room, bodies });
-        let cursor = SubscriptionCursor::new(Arc::clone(&sink) as Arc<dyn ClientSink>, "s");
+        let cursor =
+            SubscriptionCursor::new(Arc::clone(&sink) as Arc<dyn ClientSink>, "s", Some(2));
         let now = Instant::now();
         let sent = || std::mem::take(&mut *sink.bodies.lock().unwrap());
         let message = |seq: u64, after: &str, upto: u64| {
@@ -257,10 +287,15 @@ mod tests {
         );
         assert_eq!(sent(), message(1, "8", 10), "it was told of 8");
         cursor.set_caught_up();
-        cursor.cancel();
         cursor.push(&update(10, 10, 11), now);
+        assert!(sent().is_empty() && is_woken(&cursor).await, "the client takes no more");
+        assert!(cursor.add_credit(1));
+        cursor.push(&update(10, 10, 11), now);
+        assert_eq!(sent(), message(2, "10", 11));
+        cursor.cancel();
+        cursor.push(&update(11, 11, 12), now);
         assert_eq!(
-            (sent(), cursor.try_send(MessageKind::Update, at(11), &Body::plain(""))),
+            (sent(), cursor.try_send(MessageKind::Update, at(12), &Body::plain(""))),
             (vec![], SendOutcome::Gone)
         );
     }

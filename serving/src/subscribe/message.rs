@@ -9,7 +9,9 @@ pub(crate) struct Message<'a> {
     pub(crate) kind: MessageKind,
     /// The client's name of the subscription, as JSON.
     pub(super) sub: &'a str,
-    /// Counts the messages of one subscription from 0, without holes.
+    /// The client's name of the group that it belongs to, as JSON.
+    pub(super) group: Option<&'a str>,
+    /// Counts the messages of one subscription or group from 0, without holes.
     pub(crate) seq: u64,
     /// Of an update: the commit that the client was told of last, if it was told of one.
     pub(crate) after: Option<u64>,
@@ -36,6 +38,8 @@ pub(crate) enum MessageKind {
     Progress,
     /// The client has everything up to the commit of its token; what it missed follows.
     Resumed,
+    /// The client has what all views of a group were at this commit.
+    Cut,
     /// Updates cannot continue from the previous messages; a snapshot follows.
     Resync,
 }
@@ -73,6 +77,7 @@ impl MessageKind {
             MessageKind::Update => "update",
             MessageKind::Progress => "progress",
             MessageKind::Resumed => "resumed",
+            MessageKind::Cut => "cut",
             MessageKind::Resync => "resync",
         }
     }
@@ -112,11 +117,16 @@ impl Message<'_> {
 
     /// Appends the JSON before the body.
     pub(crate) fn before(self, out: &mut Vec<u8>) {
-        let Message { kind, sub, seq, after, body: _ } = self;
+        let Message { kind, sub, group, seq, after, body: _ } = self;
         let mut digits = [0; 20]; // of the largest number
         let number = decimal(seq, &mut digits);
         for piece in ["{\"type\":\"", kind.name(), "\",\"sub\":", sub, ",\"seq\":", number, ","] {
             out.extend_from_slice(piece.as_bytes());
+        }
+        if let Some(group) = group {
+            for piece in ["\"group\":", group, ","] {
+                out.extend_from_slice(piece.as_bytes());
+            }
         }
         if kind == MessageKind::Update {
             let after = after.map_or("null", |after| decimal(after, &mut digits));
@@ -154,12 +164,12 @@ mod tests {
             let body = &Body::with_token("\"resume\":\"abc\"", 10, "abc");
             assert_eq!(body.token(), Some("abc"));
             let (kind, after) = (MessageKind::Update, Some(seq / 3));
-            let message = Message { kind, sub, seq, after, body };
+            let message = Message { kind, sub, group: Some("\"g\""), seq, after, body };
             let mut json = Vec::new();
             message.json(&mut json);
             let message: serde_json::Value = serde_json::from_slice(&json).unwrap();
             let want = serde_json::json!({
-                "type": "update", "sub": "a\"b", "seq": seq, "after": seq / 3, "resume": "abc"
+                "type": "update", "sub": "a\"b", "group": "g", "seq": seq, "after": seq / 3, "resume": "abc"
             });
             assert_eq!(message, want);
         }

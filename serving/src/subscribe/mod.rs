@@ -13,13 +13,15 @@
 //! comes back with one receives `resumed` and what it missed, or `resync`, the reason and a snapshot.
 //!
 //! Reading order: [`SubscriptionRequest`] (view, filter and encoding) → `message` (messages, and the sink of a client)
-//! → [`Subscriber`] (the task of a subscription) → `cursor` (its position) → `broadcaster` (one change to many) →
-//! `bodies` (changes and parts as JSON) → `snapshots`, `update_cache` (each part and change encoded once per key).
+//! → [`Subscriber`] (the task of a subscription), `group` (that of several views in one cut) → `cursor` (its position)
+//! → `broadcaster` (one change to many) → `bodies` (changes and parts as JSON) → `snapshots`, `update_cache` (each part
+//! and change encoded once per key).
 
 mod bodies;
 mod broadcaster;
 mod cache;
 mod cursor;
+mod group;
 mod message;
 mod retry;
 mod snapshots;
@@ -27,7 +29,8 @@ mod subscriber;
 mod subscription;
 mod update_cache;
 
+pub(super) use group::{GroupMember, GroupSubscriber};
 pub(super) use message::{ClientSink, Message, MessageKind, SendOutcome, WaitFuture};
-pub(super) use subscriber::{CancelHandle, Subscriber};
+pub(super) use subscriber::{Subscriber, SubscriptionHandle};
 pub(super) use subscription::{OPTIONS, RESUME, SUBSCRIPTION, SubscriptionRequest, VIEW};
 pub use update_cache::UpdateCache;

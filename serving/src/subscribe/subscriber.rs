@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::bodies::{progress, resumed, resync};
 use super::broadcaster::{Closed, Progress, Registration};
 use super::cursor::SubscriptionCursor;
+use super::group::GroupCursor;
 use super::message::{Body, ClientSink, MessageKind, SendOutcome};
 use super::subscription::SubscriptionRequest;
 use crate::resume::{NotResumed, position};
@@ -22,8 +23,11 @@ pub(crate) struct Subscriber {
     cursor: Arc<SubscriptionCursor>,
 }
 
-/// Ends a subscription. After [`CancelHandle::cancel`] nothing more is sent.
-pub(crate) struct CancelHandle(Arc<SubscriptionCursor>);
+/// What a client may do to a subscription or group.
+pub(crate) enum SubscriptionHandle {
+    One(Arc<SubscriptionCursor>),
+    Group(Arc<GroupCursor>),
+}
 
 /// The client has disconnected, or the views are closed.
 struct Ended;
@@ -37,10 +41,21 @@ impl From<Closed> for Ended {
     }
 }
 
-impl CancelHandle {
-    /// Ends the subscription: nothing more is sent.
+impl SubscriptionHandle {
+    /// Ends it: nothing more is sent.
     pub(crate) fn cancel(&self) {
-        self.0.cancel();
+        match self {
+            SubscriptionHandle::One(cursor) => cursor.cancel(),
+            SubscriptionHandle::Group(cursor) => cursor.cancel(),
+        }
+    }
+
+    /// Lets so many more messages with rows be sent. Returns whether they are counted at all.
+    pub(crate) fn add_credit(&self, messages: u64) -> bool {
+        match self {
+            SubscriptionHandle::One(cursor) => cursor.add_credit(messages),
+            SubscriptionHandle::Group(_) => false,
+        }
     }
 }
 
@@ -52,13 +67,14 @@ impl Subscriber {
         sub: &str,
         sink: Arc<dyn ClientSink>,
     ) -> Subscriber {
-        let cursor = Arc::new(SubscriptionCursor::new(Arc::clone(&sink), sub));
+        let cursor = SubscriptionCursor::new(Arc::clone(&sink), sub, request.credit);
+        let cursor = Arc::new(cursor);
         Subscriber { context, request, sink, cursor }
     }
 
-    /// A handle that ends the subscription.
-    pub(crate) fn cancel_handle(&self) -> CancelHandle {
-        CancelHandle(Arc::clone(&self.cursor))
+    /// What its client may do to it.
+    pub(crate) fn handle(&self) -> SubscriptionHandle {
+        SubscriptionHandle::One(Arc::clone(&self.cursor))
     }
 
     /// Runs until the client has disconnected, or until the server closes and the client has been told of all that was
@@ -136,11 +152,11 @@ impl Subscriber {
     async fn send_snapshot(&self) -> Result<(), Ended> {
         let SubscriptionRequest { key, log_rows, .. } = &self.request;
         let snapshots = &self.context.updates.snapshots;
-        self.sink.writable().await;
+        self.cursor.writable().await;
         let shared = snapshots.join(key, *log_rows);
         let mut next = Some(shared.begin(&self.context).await.map_err(|_| Ended)?);
         while let Some(position) = next {
-            self.sink.writable().await;
+            self.cursor.writable().await;
             let part = snapshots.part(&self.context, &shared, &position).await;
             let part = part.map_err(|_| Ended)?;
             self.send(MessageKind::Snapshot, part.at, &part.body).await?;
@@ -163,7 +179,7 @@ impl Subscriber {
                 () = closed(&mut closing) => true,
             };
             // A change is not read before there is room: it would be held for a client that may never take it.
-            self.sink.writable().await;
+            self.cursor.writable().await;
             let at = self.cursor.clear_caught_up();
             let Progress { upto, same } = match is_closing {
                 true => Progress { upto: self.context.reader.frontier(), same: false },
@@ -212,7 +228,7 @@ impl Subscriber {
         loop {
             match self.cursor.try_send(kind, at, body) {
                 SendOutcome::Taken => return Ok(()),
-                SendOutcome::Full => self.sink.writable().await,
+                SendOutcome::Full => self.cursor.writable().await,
                 SendOutcome::Gone => return Err(Ended),
             }
         }

@@ -29,6 +29,8 @@ pub(crate) struct SubscriptionRequest {
     pub(crate) log_rows: usize,
     /// The token of a client that has rows already.
     pub(crate) resume: Option<String>,
+    /// So many messages with rows may be sent before the client allows more; none: any number.
+    pub(crate) credit: Option<u64>,
 }
 
 /// Subscribers with equal keys get equal updates: view, filter and encoding.
@@ -84,7 +86,7 @@ const LOG_ROWS: CountParameter = CountParameter::count(
 /// Where to go on.
 pub(crate) const RESUME: RouteParameter = RouteParameter::query(
     "resume",
-    ParameterType::Text,
+    ParameterType::ResumeToken,
     "the `resume` of the newest message that the client has of the same view, filter and fields: it begins with what was \
      missed since then",
 )
@@ -143,6 +145,7 @@ impl SubscriptionRequest {
             conflate: Duration::from_millis(conflate_ms as u64),
             log_rows,
             resume,
+            credit: None,
         };
         Ok((request, more))
     }

@@ -95,6 +95,7 @@ fn values(parameter: &RouteParameter) -> String {
         ParameterType::Timeframe => "a timeframe that is computed".to_owned(),
         ParameterType::Time => "a time".to_owned(),
         ParameterType::PastState => "a time, or `commit:` and a number".to_owned(),
+        ParameterType::ResumeToken => "a resume token".to_owned(),
         ParameterType::MinFrontier => "a completion token, or the number of a commit".to_owned(),
         ParameterType::Count(range) => format!("{} to {}", range.least, range.most),
         ParameterType::Milliseconds(range) => format!("{} to {} ms", range.least, range.most),

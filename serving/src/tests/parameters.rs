@@ -81,7 +81,7 @@ fn samples(parameter: &RouteParameter) -> [String; 2] {
         ParameterType::Name("an output of an indicator that is computed") => ["sma", "upper"],
         ParameterType::Columns => ["open_time", "state"],
         ParameterType::ColumnText => ["open", "final"],
-        ParameterType::Text => ["x", "y"],
+        ParameterType::Text | ParameterType::ResumeToken => ["x", "y"],
         other => panic!("write here which values {other:?} has"),
     };
     [one.to_owned(), other.to_owned()]
@@ -99,7 +99,9 @@ fn name(parameter: &RouteParameter) -> &'static str {
 fn given(endpoint: &Endpoint, parameter: &RouteParameter, value: &str) -> String {
     let beside = match parameter.name {
         "wait_ms" if of_query(endpoint).any(|other| other.name == "wait") => "&wait=visible",
-        "wait_ms" => "&min_frontier=1",
+        "wait_ms" if of_query(endpoint).any(|other| other.name == "min_frontier") => {
+            "&min_frontier=1"
+        }
         _ => "",
     };
     format!("{}={value}{beside}", name(parameter))
@@ -193,6 +195,9 @@ async fn possible_values_are_taken_and_several_only_where_declared() {
                 let answer = ask(&server, endpoint, &query, None).await;
                 let is_taken = (200..300).contains(&answer.status());
                 assert!(is_taken, "{} {query}: {}", endpoint.path, answer.text());
+            }
+            if parameter.kind == ParameterType::ResumeToken {
+                continue; // whoever shows what is no token is told so in the answer, and begins anew
             }
             let query = given(endpoint, parameter, &both);
             let answer = ask(&server, endpoint, &query, None).await;

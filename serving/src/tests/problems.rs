@@ -141,7 +141,8 @@ async fn unknown_paths_list_what_there_is() {
         assert!(routes.contains(&json!("GET|HEAD /v1/candles/{symbol}")), "{path}");
     }
     let problem = server.ask("/v1/view").await.json();
-    assert_eq!(problem["suggestions"], json!(["/v1/views", "/v1/views/{view}"]));
+    let near = ["/v1/views", "/v1/views/{view}", "/v1/views/{view}/changes"];
+    assert_eq!(problem["suggestions"], json!(near));
 }
 
 #[tokio::test]

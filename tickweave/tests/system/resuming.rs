@@ -3,6 +3,7 @@
 
 mod added_up;
 mod connection;
+mod groups;
 mod reasons;
 
 use std::fs;
@@ -91,7 +92,11 @@ fn post(address: SocketAddr, random: &mut Rng, number: u64) -> bool {
 }
 
 /// A client that comes and goes until it is over; then it stays until it has all up to the given commit.
-fn client(shared: &Arc<Shared>, number: usize, end: &Arc<Mutex<Option<u64>>>) -> JoinHandle<AddedUp> {
+fn client(
+    shared: &Arc<Shared>,
+    number: usize,
+    end: &Arc<Mutex<Option<u64>>>,
+) -> JoinHandle<AddedUp> {
     let (shared, end) = (Arc::clone(shared), Arc::clone(end));
     thread::spawn(move || {
         let mut random = Rng(number as u64 + 1);
@@ -190,7 +195,10 @@ fn whoever_comes_back_has_exactly_the_view() {
         let view = VIEWS[number % VIEWS.len()];
         let (_, wanted) = rows(address, view);
         assert!(!wanted.is_empty());
-        assert!(client.rows() == wanted, "client {number} does not have {view}, after {posts} posts");
+        assert!(
+            client.rows() == wanted,
+            "client {number} does not have {view}, after {posts} posts"
+        );
     }
     end(run);
     // Only a restart can make a client begin anew: what came before the last checkpoint is not told again.
@@ -227,7 +235,8 @@ fn the_check_finds_a_hole_and_a_duplicate() {
     };
     added_up(&mut messages.iter()).unwrap();
     let update = messages.iter().rposition(|message| message["type"] == "update").unwrap();
-    let update = messages[..update].iter().rposition(|message| message["type"] == "update").unwrap();
+    let update =
+        messages[..update].iter().rposition(|message| message["type"] == "update").unwrap();
     let without = messages.iter().enumerate().filter(|(place, _)| *place != update);
     let fault = added_up(&mut without.map(|(_, message)| message)).unwrap_err();
     assert!(fault.contains("after"), "{fault}");

@@ -82,6 +82,15 @@ impl AddedUp {
         Ok(())
     }
 
+    /// Takes rows of a message of a group, which counts the messages of all its views.
+    pub(super) fn take_rows(&mut self, message: &Value) -> Result<(), String> {
+        if message["part"] == 0 {
+            self.rows.clear();
+        }
+        self.rows.extend(message["rows"].as_array().into_iter().flatten().map(Value::to_string));
+        self.update(message)
+    }
+
     fn update(&mut self, message: &Value) -> Result<(), String> {
         for diff in message["diffs"].as_array().into_iter().flatten() {
             let row = diff[0].to_string();

@@ -38,7 +38,8 @@ impl Connection {
         view: &str,
         token: Option<&str>,
     ) -> Option<Connection> {
-        let query = format!("encoding=diff&numbers=string&limit=100000&resume={}", token.unwrap_or(""));
+        let query =
+            format!("encoding=diff&numbers=string&limit=100000&resume={}", token.unwrap_or(""));
         let query = query.trim_end_matches("&resume=");
         let changes = format!("/v1/views/{view}/changes?{query}");
         match transport {
@@ -53,7 +54,8 @@ impl Connection {
                 Connection::lines(address, &format!("{changes}&follow=true&format=ndjson"), "")
             }
             Transport::Polls => {
-                let request = format!("GET {changes}&wait_ms=200 HTTP/1.0\r\nHost: {address}\r\n\r\n");
+                let request =
+                    format!("GET {changes}&wait_ms=200 HTTP/1.0\r\nHost: {address}\r\n\r\n");
                 let answer = ask(address, &request)?;
                 let (head, body) = answer.split_once("\r\n\r\n")?;
                 assert!(head.starts_with("HTTP/1.0 200"), "{head}: {body}");

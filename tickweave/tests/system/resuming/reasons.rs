@@ -25,7 +25,10 @@ fn first(folder: &Path, transport: Transport, view: &str, token: &str) -> Value 
     let mut connection = Connection::open(transport, address, view, Some(token)).unwrap();
     let first = connection.next().unwrap();
     if first["type"] == "resync" {
-        assert_eq!((&first["resumed"], &connection.next().unwrap()["type"]), (&false.into(), &"snapshot".into()));
+        assert_eq!(
+            (&first["resumed"], &connection.next().unwrap()["type"]),
+            (&false.into(), &"snapshot".into())
+        );
     }
     end(run);
     first
@@ -43,7 +46,8 @@ fn after_an_end_in_order_nobody_begins_anew() {
     let mut random = Rng(9);
     assert!(post(address, &mut random, 1));
     let followed = [Transport::Socket, Transport::Events, Transport::Lines];
-    let mut followed = followed.map(|transport| Connection::open(transport, address, "candles", None).unwrap());
+    let mut followed =
+        followed.map(|transport| Connection::open(transport, address, "candles", None).unwrap());
     assert!((2..40).all(|number| post(address, &mut random, number)));
     end(run);
     let tokens = followed.each_mut().map(token);
@@ -51,7 +55,11 @@ fn after_an_end_in_order_nobody_begins_anew() {
     for (token, transport) in tokens.iter().zip(TRANSPORTS.into_iter().rev()) {
         let mut connection = Connection::open(transport, address, "candles", Some(token)).unwrap();
         let first = connection.next().unwrap();
-        assert_eq!((&first["type"], &first["resumed"]), (&"resumed".into(), &true.into()), "{first}");
+        assert_eq!(
+            (&first["type"], &first["resumed"]),
+            (&"resumed".into(), &true.into()),
+            "{first}"
+        );
     }
     end(run);
 }
