@@ -8,14 +8,13 @@ mod token;
 
 use std::time::Duration;
 
-use market::Commit;
 use node_api::Located;
 use node_api::ingest::Token;
 use tokio::time::{Instant, sleep};
 
 use crate::Context;
 use crate::problem::Problem;
-use rows::{ReadError, View};
+use rows::{Frontier, ReadError, View};
 
 pub use token::ResumeTokens;
 pub(crate) use token::{folded, folded_all};
@@ -83,14 +82,14 @@ pub(crate) async fn restored(context: &Context) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The commit after which a client with this token goes on, with the views of one query, whose hash is `query`. While
+/// The frontier after which a client with this token goes on, with the views of one query, whose hash is `query`. While
 /// the state of the job is being restored, waits for that.
 pub(crate) async fn position(
     context: &Context,
     views: &[&'static View],
     query: u32,
     token: &str,
-) -> Result<Commit, NotResumed> {
+) -> Result<Frontier, NotResumed> {
     let position = context.resume.decode(token).ok_or(NotResumed::UnknownToken)?;
     if position.query != query {
         return Err(NotResumed::OtherQuery);
@@ -105,7 +104,7 @@ pub(crate) async fn position(
     loop {
         match context.lineage.locate(token) {
             Located::Survived(commit) if context.reader.frontier().commit >= Some(commit) => {
-                return Ok(commit);
+                return Ok(Frontier { commit: Some(commit), at: position.at });
             }
             Located::Survived(_) => return Err(NotResumed::UnknownToken),
             Located::Lost { .. } => return Err(NotResumed::CommitLost),

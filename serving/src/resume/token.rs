@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use market::{Commit, Generation};
+use market::{Commit, EventTime, Generation};
 use ring::hmac;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,6 +22,8 @@ pub(crate) struct ResumePosition {
     /// The start of the job that counted the commit.
     pub(crate) run: Generation,
     pub(crate) commit: Commit,
+    /// The system time of the commit.
+    pub(crate) at: EventTime,
     /// The hash of what was asked for.
     pub(crate) query: u32,
     /// The hash of what the rows of views depend on, besides commits.
@@ -30,8 +32,8 @@ pub(crate) struct ResumePosition {
 
 /// The first byte of a token: how the others are to be read.
 const FORMAT: u8 = 1;
-/// Format, run, commit, query and views.
-const POSITION_BYTES: usize = 1 + 8 + 8 + 4 + 4;
+/// Format, run, commit, its time, query and views.
+const POSITION_BYTES: usize = 1 + 8 + 8 + 8 + 4 + 4;
 /// The bytes of the signature: enough that no accident makes a token.
 const SIGNATURE_BYTES: usize = 10;
 
@@ -52,11 +54,17 @@ impl ResumeTokens {
     }
 
     /// The token of a position in this run.
-    pub(crate) fn encode(&self, run: Generation, commit: Commit, query: u32) -> String {
+    pub(crate) fn encode(
+        &self,
+        run: Generation,
+        (commit, at): (Commit, EventTime),
+        query: u32,
+    ) -> String {
         let mut bytes = Vec::with_capacity(POSITION_BYTES + SIGNATURE_BYTES);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&run.0.to_be_bytes());
         bytes.extend_from_slice(&commit.0.to_be_bytes());
+        bytes.extend_from_slice(&at.0.to_be_bytes());
         bytes.extend_from_slice(&query.to_be_bytes());
         bytes.extend_from_slice(&self.views.to_be_bytes());
         let signature = hmac::sign(&self.key, &bytes);
@@ -77,11 +85,13 @@ impl ResumeTokens {
         let (format, rest) = position.split_first()?;
         let (run, rest) = rest.split_first_chunk()?;
         let (commit, rest) = rest.split_first_chunk()?;
+        let (at, rest) = rest.split_first_chunk()?;
         let (query, rest) = rest.split_first_chunk()?;
         let (views, _) = rest.split_first_chunk()?;
         (*format == FORMAT).then(|| ResumePosition {
             run: Generation(u64::from_be_bytes(*run)),
             commit: Commit(u64::from_be_bytes(*commit)),
+            at: EventTime(i64::from_be_bytes(*at)),
             query: u32::from_be_bytes(*query),
             views: u32::from_be_bytes(*views),
         })
@@ -110,14 +120,15 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_is_read_by_its_own_job_only(
-            (run, commit, query, views) in any::<(u64, u64, u32, u64)>(),
-            (place, bit) in (0..35_usize, 0..8_u8),
+            (run, commit, at, query, views) in any::<(u64, u64, i64, u32, u64)>(),
+            (place, bit) in (0..43_usize, 0..8_u8),
         ) {
             let (own, other) = (ResumeTokens::new(b"one", views), ResumeTokens::new(b"two", views));
-            let token = own.encode(Generation(run), Commit(commit), query);
+            let (commit, at) = (Commit(commit), EventTime(at));
+            let token = own.encode(Generation(run), (commit, at), query);
             prop_assert_eq!(token.len(), ResumeTokens::CHARS);
-            let (run, commit, views) = (Generation(run), Commit(commit), folded(views));
-            let want = ResumePosition { run, commit, query, views };
+            let (run, views) = (Generation(run), folded(views));
+            let want = ResumePosition { run, commit, at, query, views };
             prop_assert_eq!(own.decode(&token), Some(want));
             prop_assert_eq!(other.decode(&token), None);
             let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
@@ -129,7 +140,7 @@ mod tests {
     #[test]
     fn what_is_no_token_is_none() {
         let tokens = ResumeTokens::new(b"one", 0);
-        let token = tokens.encode(Generation(1), Commit(2), 3);
+        let token = tokens.encode(Generation(1), (Commit(2), EventTime(9)), 3);
         for text in ["", "7", "a b", &token[1..], &format!("{token}A"), &"A".repeat(10_000)] {
             assert_eq!(tokens.decode(text), None, "{text}");
         }

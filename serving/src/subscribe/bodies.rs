@@ -5,7 +5,7 @@ use super::subscription::{Encoding, SubscriptionKey};
 use crate::Context;
 use crate::frontier_json::FrontierJson;
 use crate::resume::NotResumed;
-use market::{Commit, Generation};
+use market::{Commit, EventTime, Generation};
 use rows::{Cell, Changes, Frontier};
 
 /// The body of an update; none if it is empty.
@@ -58,10 +58,10 @@ pub(super) fn progress(context: &Context, query: u32, at: Frontier) -> Body {
     token.of(body)
 }
 
-/// The body of the message to a client that goes on after a commit.
-pub(super) fn resumed(context: &Context, query: u32, after: Commit) -> Body {
-    let mut body = format!("\"resumed\":true,\"commit\":{after}");
-    let token = TokenPlace::append(context, query, after, &mut body);
+/// The body of the message to a client that goes on after a frontier.
+pub(super) fn resumed(context: &Context, query: u32, after: Frontier) -> Body {
+    let (mut body, token) = complete(context, query, after);
+    body.push_str(",\"resumed\":true");
     token.of(body)
 }
 
@@ -75,7 +75,7 @@ pub(super) fn resync(context: &Context, at: Frontier, why: NotResumed) -> Body {
 fn complete(context: &Context, query: u32, at: Frontier) -> (String, TokenPlace) {
     let mut body = frontier(context.run, at);
     let token = match at.commit {
-        Some(commit) => TokenPlace::append(context, query, commit, &mut body),
+        Some(commit) => TokenPlace::append(context, query, (commit, at.at), &mut body),
         None => TokenPlace::default(), // before the first commit there is nothing to go on from
     };
     (body, token)
@@ -86,7 +86,12 @@ fn complete(context: &Context, query: u32, at: Frontier) -> (String, TokenPlace)
 struct TokenPlace(Option<(usize, String)>);
 
 impl TokenPlace {
-    fn append(context: &Context, query: u32, commit: Commit, body: &mut String) -> TokenPlace {
+    fn append(
+        context: &Context,
+        query: u32,
+        commit: (Commit, EventTime),
+        body: &mut String,
+    ) -> TokenPlace {
         body.push_str(",\"resume\":\"");
         let (begin, token) = (body.len(), context.resume.encode(context.run, commit, query));
         body.push_str(&token);

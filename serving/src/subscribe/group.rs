@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::select_all;
-use market::{Commit, EventTime};
+use market::Commit;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use super::bodies::{progress, resumed, resync};
@@ -148,11 +148,10 @@ impl GroupSubscriber {
     /// Goes on after the cut of a token, or says why not and begins anew.
     async fn go_on(&self, token: &str) -> Result<Frontier, Broken> {
         let views: Vec<&'static View> = self.members.iter().map(GroupMember::view).collect();
-        let commit = match position(&self.context, &views, self.query, token).await {
-            Ok(commit) => commit,
+        let from = match position(&self.context, &views, self.query, token).await {
+            Ok(from) => from,
             Err(why) => return self.begin_anew(why).await,
         };
-        let from = Frontier { commit: Some(commit), at: EventTime::NEVER };
         // Read before it is said that all of it is there.
         let now = self.context.reader.frontier();
         let missed = match self.changes(from, now).await {
@@ -160,9 +159,9 @@ impl GroupSubscriber {
             Err(Broken::Gone) => return self.begin_anew(NotResumed::HistoryCompacted).await,
             Err(ended) => return Err(ended),
         };
-        let body = resumed(&self.context, self.query, commit);
+        let body = resumed(&self.context, self.query, from);
         self.send(MessageKind::Resumed, &self.cursor.name, &body).await?;
-        self.cursor.lock().cut = Some(commit);
+        self.cursor.lock().cut = from.commit;
         self.send_changes(missed, now).await?;
         Ok(now)
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use market::EventTime;
 use tokio::time::{Instant, sleep};
 
 use super::bodies::{progress, resumed, resync};
@@ -120,12 +119,10 @@ impl Subscriber {
     /// Goes on after the commit of a token, with what was missed. Says why not, if that cannot be.
     async fn resume(&self, token: &str) -> Result<Result<(), NotResumed>, Ended> {
         let SubscriptionRequest { key, .. } = &self.request;
-        let commit = match position(&self.context, &[key.view], key.hash(), token).await {
-            Ok(commit) => commit,
+        let from = match position(&self.context, &[key.view], key.hash(), token).await {
+            Ok(from) => from,
             Err(why) => return Ok(Err(why)),
         };
-        // Of the commit after which it goes on only the number matters.
-        let from = Frontier { commit: Some(commit), at: EventTime::NEVER };
         let now = self.context.reader.frontier();
         let missed = match from.commit < now.commit {
             true => self.context.updates.update(&self.context, key, from, now).await,
@@ -138,7 +135,7 @@ impl Subscriber {
             }
             Err(_) => return Err(Ended),
         };
-        let body = resumed(&self.context, key.hash(), commit);
+        let body = resumed(&self.context, key.hash(), from);
         self.send(MessageKind::Resumed, from, &body).await?;
         match missed {
             Some(missed) => self.send(MessageKind::Update, now, &missed).await?,

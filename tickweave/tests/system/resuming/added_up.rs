@@ -49,7 +49,7 @@ impl AddedUp {
         }
         let is_first = self.seq == 0;
         self.seq += 1;
-        let commit = message["frontier"]["commit"].as_u64().or(message["commit"].as_u64());
+        let commit = message["frontier"]["commit"].as_u64();
         match kind {
             "resumed" if !is_first || commit != self.through => return wrong("resumed elsewhere"),
             "resumed" => {}

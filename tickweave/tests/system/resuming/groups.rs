@@ -12,6 +12,8 @@ use tungstenite::{Message, WebSocket};
 
 use super::added_up::AddedUp;
 use super::{JOB, connect, post};
+use crate::end_to_end::binary::poll;
+use crate::end_to_end::http::get;
 use crate::end_to_end::made::Rng;
 use crate::state::{end, kill, start, wait_until_ready};
 
@@ -66,7 +68,9 @@ impl Followed {
                     views.check(&message);
                     return (message["resume"].as_str().unwrap().to_owned(), has_begun_anew);
                 }
-                "resumed" => assert_eq!(message["commit"], views.cut, "{message}"),
+                "resumed" => {
+                    assert_eq!(message["frontier"]["commit"], views.cut, "{message}");
+                }
                 "resync" => has_begun_anew = true,
                 kind => {
                     let sub = message["sub"].as_str().unwrap().to_owned();
@@ -110,6 +114,9 @@ fn at_every_cut_all_views_are_of_one_commit() {
     for turn in 0..3 {
         let (run, address) = start(folder, turn + 1, &[]);
         wait_until_ready(address);
+        // Before the first commit there is nothing to go on from.
+        let commit = || get(address, "/v1/views").commit();
+        poll(commit, || "the first commit".to_owned());
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let feeding = thread::spawn(move || {
