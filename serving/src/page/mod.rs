@@ -1,4 +1,4 @@
-//! The first page, embedded in the binary: markup, style and ES modules, unchanged.
+//! The pages, embedded in the binary: markup, style and ES modules, unchanged.
 //!
 //! It is a client like any other and uses the public interface only. Reading order: `main.js` (subscriptions, and who
 //! shows them) → `feed.js` (the connection) → `store.js` (messages become rows) → `series.js`, `chart.js`, `lines.js`,
@@ -9,6 +9,9 @@
 
 /// The page itself.
 pub(super) const PAGE: &str = include_str!("page.html");
+
+/// The page at `/docs`, which reads `/openapi.json`: `docs.js`.
+pub(super) const DOCS: &str = include_str!("docs.html");
 
 /// A file of the page under `/page/`.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) const FILES: &[File] = &[
     file!("page.css", STYLE),
     file!("chart.js", SCRIPT),
+    file!("docs.css", STYLE),
+    file!("docs.js", SCRIPT),
     file!("events.js", SCRIPT),
     file!("feed.js", SCRIPT),
     file!("hand.js", SCRIPT),

@@ -5,6 +5,7 @@
 
 mod candles;
 mod changes;
+mod description;
 mod drain;
 mod frame;
 mod health;
@@ -81,6 +82,7 @@ pub const ROUTES: &[RouteEntry] = &[
     changes::ENTRY,
     candles::ENTRY,
     indicators::ENTRY,
+    description::ENTRY,
     problems::ENTRY,
     stream::ENTRY,
     socket::ENTRY,

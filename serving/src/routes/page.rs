@@ -8,7 +8,7 @@ use warp::http::header::{
 use warp::reply::Response;
 
 use crate::Context;
-use crate::page::{FILES, PAGE};
+use crate::page::{DOCS, FILES, PAGE};
 use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::{Problem, UNKNOWN_PATH};
 use crate::query::{Query, shown};
@@ -20,7 +20,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/page/{file}",
-        doc: "style and scripts of the page at / for browsers",
+        doc: "style and scripts of the pages for browsers",
         parameters: &[RouteParameter::path(
             "file",
             ParameterType::Name("a file of the page"),
@@ -56,6 +56,11 @@ fn file(name: &str, request: &RequestParts) -> Result<Response, Problem> {
 /// The page itself.
 pub(super) fn page(request: &RequestParts) -> Response {
     guarded(text(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned()), request)
+}
+
+/// The page of the interface.
+pub(super) fn docs_page(request: &RequestParts) -> Response {
+    guarded(text(StatusCode::OK, "text/html; charset=utf-8", DOCS.to_owned()), request)
 }
 
 /// Forbids the browser to load from, send to or be framed by other sites, and to run inline scripts.

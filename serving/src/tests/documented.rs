@@ -124,3 +124,12 @@ fn default(parameter: &RouteParameter) -> String {
         _ => "none".to_owned(),
     }
 }
+
+#[test]
+fn the_page_says_why_a_client_may_have_to_begin_anew() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
+    let written = fs::read_to_string(&page).unwrap();
+    for why in crate::resume::REASONS {
+        assert!(written.contains(&format!("| `{}` |", why.reason())), "{why:?}");
+    }
+}
