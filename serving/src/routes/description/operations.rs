@@ -6,7 +6,9 @@ use warp::http::Method;
 use super::super::Endpoint;
 use super::schemas::{reference, row_name, schemas};
 use crate::Context;
+use crate::page::FILES;
 use crate::parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
+use crate::problem::KINDS;
 
 /// The document of these endpoints, as this process serves them.
 pub(crate) fn openapi<'a>(
@@ -140,6 +142,12 @@ fn schema(context: &Context, kind: ParameterType) -> Value {
         ParameterType::Name("a view") => {
             json!({ "type": "string", "enum": context.views.names().collect::<Vec<_>>() })
         }
+        ParameterType::Name("a file of the page") => {
+            json!({ "type": "string", "enum": FILES.iter().map(|file| file.name).collect::<Vec<_>>() })
+        }
+        ParameterType::Name("a kind of error") => {
+            json!({ "type": "string", "enum": KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>() })
+        }
         ParameterType::Time => {
             json!({ "type": "string", "examples": ["2026-01-05T14:30:00Z", "1767623400s"] })
         }
@@ -167,7 +175,9 @@ fn responses(context: &Context, endpoint: &Endpoint) -> Value {
         let content = content_types.iter().map(|content_type| {
             let media = content_type.to_string();
             let schema = match *content_type {
-                "application/json" => answer_schema(context, endpoint.path),
+                "application/json" | "application/health+json" => {
+                    answer_schema(context, endpoint.path)
+                }
                 _ => json!({ "type": "string" }),
             };
             (media, json!({ "schema": schema }))
