@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 mod completions;
 mod demo;
+mod keys;
 mod logging;
 mod mapping;
 mod produce;
@@ -80,6 +81,8 @@ enum Command {
     Check(check::Check),
     /// Look at the state that a job keeps, and copy it.
     Checkpoint(checkpoint::CheckpointCommand),
+    /// Make, list and revoke API keys.
+    Keys(keys::Keys),
     /// Follow a view of a running job.
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
         Command::Checkpoint(checkpoint) => checkpoint.run(json),
+        Command::Keys(keys) => keys.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
         Command::Completions(completions) => completions.run(),
