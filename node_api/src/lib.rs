@@ -5,22 +5,28 @@
 
 mod access;
 mod api_keys;
+mod client_limits;
 mod health;
 pub mod ingest;
 mod lineage;
+mod listen;
 mod metrics;
 mod row_limits;
 mod scopes;
 mod throttle;
+mod tls_files;
 
-pub use access::{AccessError, HttpAccess};
+pub use access::{AccessError, HttpAccess, is_address};
 pub use api_keys::{
     ApiKey, KEY_NAME_MAX, KEYS_MAX, KeyRefusal, KeySet, KeySetError, PresentedKey, Secret,
     SecretHash, is_key_id,
 };
+pub use client_limits::ClientLimits;
 pub use health::{Check, Component, Health, Readiness, Status};
 pub use lineage::{ANCESTORS_MAX, Ancestor, Lineage, Located};
+pub use listen::{NeedsKeys, may_listen};
 pub use metrics::MetricsText;
 pub use row_limits::RowLimits;
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use throttle::{Over, Throttle, Told};
+pub use tls_files::TlsFiles;

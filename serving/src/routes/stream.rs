@@ -26,12 +26,13 @@ use crate::subscribe::{
 use crate::{Context, closed};
 use rows::View;
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, deprecate, reads, respond, set};
+use super::{Endpoint, ROWS, RequestParts, Route, RouteEntry, deprecate, reads, respond, set};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/stream",
+        access: ROWS,
         doc: "follows views as server-sent events",
         parameters: PARAMETERS,
     }],
@@ -72,13 +73,17 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
     });
     let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
     let is_reconnect = has_last_event_id(&request.headers);
+    let followed = context.client.follow()?;
     let (out, receiver) = mpsc::channel(1);
     let out: Arc<dyn ClientSink> = Arc::new(Events(out));
     for (name, request) in requests {
         let subscriber = Subscriber::new(context.clone(), request, name, Arc::clone(&out));
         tokio::spawn(subscriber.run(is_reconnect));
     }
-    let events = events(receiver, context.closing.clone()).map(Ok::<Bytes, Infallible>);
+    let events = events(receiver, context.closing.clone()).map(move |bytes| {
+        let _held = &followed; // until the client is gone
+        Ok::<Bytes, Infallible>(bytes)
+    });
     let mut response = warp::reply::stream(events).into_response();
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
@@ -98,7 +103,7 @@ fn views<'a>(
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
         let detail = format!("`{}` is absent: it names what is followed", VIEW.name);
-        let allowed = context.views.names().map(str::to_owned).collect();
+        let allowed = context.view_names().map(str::to_owned).collect();
         let pointer = format!("#/query/{}", VIEW.name);
         return Err(Problem::invalid(vec![FieldError {
             pointer,

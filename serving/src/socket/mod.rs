@@ -6,6 +6,7 @@
 
 mod connection;
 mod request;
+mod transport;
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tungstenite::Message;
@@ -25,6 +25,8 @@ use super::subscribe::{CancelHandle, ClientSink, Subscriber, SubscriptionRequest
 use super::{Context, closed};
 use connection::{Disconnected, Frame, MessageReader, SocketConnection};
 use request::ClientRequest;
+
+pub(super) use transport::Transport;
 
 /// The most bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -47,8 +49,8 @@ enum Close {
 }
 
 /// Runs the session of a client to its end; `read` are bytes that were read already.
-pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Bytes) {
-    let connection = Arc::new(SocketConnection::new(stream));
+pub(super) async fn run_session(context: Context, transport: Transport, read: &Bytes) {
+    let connection = Arc::new(SocketConnection::new(transport));
     let reader = MessageReader::new(Arc::clone(&connection), read);
     let mut session = Session { context, connection, subs: HashMap::new() };
     let close = session.run(reader).await;
@@ -162,7 +164,7 @@ impl Session {
             ClientRequest::List => {
                 let mut subs: Vec<&str> = self.subs.keys().map(|sub| &**sub).collect();
                 subs.sort_unstable();
-                let views: Vec<&str> = self.context.views.names().collect();
+                let views: Vec<&str> = self.context.view_names().collect();
                 done(json!({ "type": "list", "subs": subs, "views": views }))
             }
             ClientRequest::Ping => done(json!({

@@ -6,6 +6,7 @@ mod fields;
 mod filling;
 mod following;
 mod indicators;
+mod keys;
 mod page;
 mod parameters;
 mod problems;
@@ -15,6 +16,7 @@ mod service;
 mod sessions;
 mod site;
 mod sockets;
+mod tls;
 mod views;
 
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ use super::routes::app;
 use node_api::ingest::Keeping;
 use node_api::{Check, Health, Lineage, MetricsText};
 
-use super::{Context, Limits, Posts, UpdateCache};
+use super::{Client, Context, Limits, Posts, RouteSet, Tickets, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,
@@ -150,6 +152,10 @@ impl MetricsText for Scraped {
         self.0.lock().unwrap().insert(view, rows);
     }
 
+    fn count_refused(&self, reason: &'static str) {
+        *self.0.lock().unwrap().entry(reason).or_default() += 1;
+    }
+
     fn content_type(&self) -> &'static str {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     }
@@ -256,6 +262,11 @@ impl Server {
             keeping: Keeping::Nothing,
             drain: Arc::new(|| ()),
             access: Arc::default(),
+            keys: None,
+            tls: None,
+            routes: RouteSet::All,
+            tickets: Tickets::default(),
+            client: Client::default(),
         };
         Server { rows, context }
     }

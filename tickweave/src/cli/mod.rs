@@ -30,11 +30,13 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::keys::KeyFileError;
 use crate::log_format::{self, LogFormat};
 use crate::stderr::{self, problem};
 use dataflows::config::ConfigError;
 use dataflows::ingest::Stop;
 use dataflows::run::RunError;
+use serving::TlsError;
 use workload::produce::ProduceError;
 
 /// What stands below the list of commands.
@@ -163,6 +165,8 @@ pub fn main() -> ExitCode {
 fn is_wrong_input(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<tail::Refused>()
+        || error.is::<KeyFileError>()
+        || error.is::<TlsError>()
         || error.downcast_ref().is_some_and(RunError::is_refusal)
         || error.downcast_ref().is_some_and(ProduceError::is_refusal)
 }
