@@ -63,10 +63,7 @@ impl HttpAccess {
 
     /// Whether `Host` (with or without a port) is `localhost`, an address of the loopback, or one of the names.
     pub fn is_own_host(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let name = bare(&name);
         let is_loopback = name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
@@ -81,6 +78,18 @@ impl HttpAccess {
     /// Whether any origin is allowed.
     pub fn allows_any(&self) -> bool {
         !self.origins.is_empty()
+    }
+}
+
+/// Whether `Host` (with or without a port) is an address and no name.
+pub fn is_address(host: &str) -> bool {
+    bare(without_port(host)).parse::<IpAddr>().is_ok()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 

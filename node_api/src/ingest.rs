@@ -6,9 +6,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use market::Commit;
+
+use crate::row_limits::RowLimits;
 
 /// How a body holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +65,8 @@ pub struct PostedBody {
     pub key: Option<PostKey>,
     /// How long to wait until the commit of the rows is durable, when they are bound.
     pub durable_within: Duration,
+    /// Which rows the client may send.
+    pub limits: Arc<RowLimits>,
 }
 
 /// The outcome of a body.
@@ -119,6 +124,14 @@ pub enum PostError {
         rejected: usize,
         /// How many there are.
         of: usize,
+    },
+    /// A row is outside of the limits of the client's key, so none was taken.
+    #[error("row {row} {why}, and the key is limited to some; no row was taken")]
+    Forbidden {
+        /// Its number, from 0.
+        row: usize,
+        /// Why, in words.
+        why: &'static str,
     },
     /// The first request with this key is being answered.
     #[error("a request with this `Idempotency-Key` is being answered")]

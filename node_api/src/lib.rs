@@ -1,17 +1,32 @@
 //! What a node tells its server beside its views: its health, its metrics, where rows of clients go, which commits of
-//! earlier starts are left, and whom it answers.
+//! earlier starts are left, whom it answers, and what its API keys allow.
 //!
 //! The server and the job know these types, and nothing of each other.
 
 mod access;
+mod api_keys;
+mod client_limits;
 mod health;
 pub mod ingest;
 mod lineage;
+mod listen;
 mod metrics;
+mod row_limits;
+mod scopes;
 mod throttle;
+mod tls_files;
 
-pub use access::{AccessError, HttpAccess};
+pub use access::{AccessError, HttpAccess, is_address};
+pub use api_keys::{
+    ApiKey, KEY_NAME_MAX, KEYS_MAX, KeyRefusal, KeySet, KeySetError, PresentedKey, Secret,
+    SecretHash, is_key_id,
+};
+pub use client_limits::ClientLimits;
 pub use health::{Check, Component, Health, Readiness, Status};
 pub use lineage::{ANCESTORS_MAX, Ancestor, Lineage, Located};
+pub use listen::{NeedsKeys, may_listen};
 pub use metrics::MetricsText;
+pub use row_limits::RowLimits;
+pub use scopes::{Scope, Scopes, UnknownScope};
 pub use throttle::{Over, Throttle, Told};
+pub use tls_files::TlsFiles;

@@ -5,6 +5,9 @@ pub trait MetricsText: Send + Sync {
     /// Sets the number of rows of a view.
     fn set_view_rows(&self, view: &'static str, rows: u64);
 
+    /// Counts a request or a connection of a client that was refused, for this reason.
+    fn count_refused(&self, reason: &'static str);
+
     /// The media type of [`MetricsText::render`].
     fn content_type(&self) -> &'static str;
 

@@ -9,7 +9,8 @@ use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::parameter::{ParameterType, RouteParameter, Words};
-use super::problem::{BODY_TIMEOUT, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
+use super::posts::{Posts, Room};
+use super::problem::{BODY_TIMEOUT, BUSY, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
 use super::query::shown;
 use node_api::ingest::PostedFormat;
 
@@ -112,21 +113,31 @@ pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>,
     }
 }
 
-/// Reads a body of at most `limit` bytes within the timeout; `length` is its length if known.
+/// Reads a body of at most `limit` bytes within the timeout, with the room that it takes up.
+///
+/// Room is reserved for what has come and not for what was announced, so clients that send nothing keep nobody else out.
 pub(super) async fn read(
-    length: Option<usize>,
     chunks: impl Chunks,
     limit: usize,
-) -> Result<Vec<u8>, Problem> {
+    posts: &Posts,
+) -> Result<(Vec<u8>, Room), Problem> {
     let whole = async {
         let mut chunks = std::pin::pin!(chunks);
-        let mut whole = Vec::with_capacity(length.unwrap_or(0));
+        let (mut whole, mut room) = (Vec::new(), posts.no_room());
         while let Some(chunk) = chunks.next().await {
             let mut chunk = chunk.map_err(|error| {
                 Problem::new(UNREADABLE, format!("the body breaks off: {error}"))
             })?;
-            if whole.len() + chunk.remaining() > limit {
+            let needed = whole.len() + chunk.remaining();
+            if needed > limit {
                 return Err(too_large(limit));
+            }
+            if needed > whole.capacity() {
+                let capacity = needed.max(2 * whole.capacity()).min(limit);
+                let is_there = room.grow(capacity);
+                let busy = || Problem::new(BUSY, "too many bodies are being read already");
+                is_there.then_some(()).ok_or_else(busy)?;
+                whole.reserve_exact(capacity - whole.len());
             }
             while chunk.has_remaining() {
                 let part = chunk.chunk();
@@ -135,7 +146,7 @@ pub(super) async fn read(
                 chunk.advance(read);
             }
         }
-        Ok(whole)
+        Ok((whole, room))
     };
     let seconds = READ_TIMEOUT.as_secs();
     timeout(READ_TIMEOUT, whole).await.unwrap_or_else(|_| {

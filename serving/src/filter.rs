@@ -144,17 +144,19 @@ pub(super) fn row_filter(
     });
     let (from, to) = query.interval();
     let instruments = symbols.map(|symbols| {
-        let found = symbols.iter().map(|symbol| resolve(&context.catalog, symbol));
+        let found = symbols.iter().map(|symbol| resolve(context, symbol));
         found.map(|found| found.map(|instrument| instrument.id)).collect::<Result<Vec<_>, _>>()
     });
-    Ok(RowFilter {
+    let wanted = RowFilter {
         instruments: instruments.transpose()?,
         portfolios: portfolios.map(|all| all.iter().map(|name| PortfolioId::of(name)).collect()),
         timeframes,
         from,
         to,
         texts,
-    })
+    };
+    // Also part of what subscribers share, so that those of different keys share only what both may see.
+    Ok(context.client.visible().narrow(view, wanted))
 }
 
 /// The columns that [`FIELDS`] leaves out. Key columns are always included.

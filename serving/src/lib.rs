@@ -10,11 +10,15 @@
 //! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that
 //! names the error and the possible values.
 
+mod audit;
 mod bars;
 mod body;
+mod client;
+mod clients;
 mod column_text;
 mod consistent_reads;
 mod content_coding;
+mod credentials;
 mod fill;
 mod filter;
 mod format;
@@ -26,6 +30,7 @@ mod posts;
 mod problem;
 mod prometheus_text;
 mod query;
+mod rates;
 mod read_your_writes;
 mod resume;
 mod routes;
@@ -36,12 +41,15 @@ mod subscribe;
 mod symbol;
 #[cfg(test)]
 mod tests;
+mod tickets;
+mod tls;
+mod visible_rows;
 mod write_timeout;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use market::{Calendars, Catalog, Generation, Timeframe};
+use market::{Calendars, Catalog, Generation, Instrument, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use node_api::ingest::Keeping;
@@ -53,13 +61,17 @@ use rows::{Labels, View, ViewList, ViewReader};
 use problem::{Problem, UNKNOWN_PATH};
 use query::shown;
 
+pub use client::{Access, Client};
+pub use clients::LiveKeys;
 pub use parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
 pub use posts::Posts;
 pub use problem::{KINDS, ProblemKind};
 pub use resume::ResumeTokens;
-pub use routes::{Endpoint, ROUTES, Route, RouteEntry};
+pub use routes::{Endpoint, ROUTES, Route, RouteEntry, RouteSet};
 pub use server::{BindError, Limits, Stopped, bind, serve};
 pub use subscribe::UpdateCache;
+pub use tickets::Tickets;
+pub use tls::{Certificates, TlsError};
 
 /// The state that routes answer from. Clones share everything.
 #[derive(Clone)]
@@ -84,6 +96,8 @@ pub struct Context {
     pub version: &'static str,
     /// When the process started.
     pub started: Instant,
+    /// Which routes it has.
+    pub routes: RouteSet,
     /// Bounds on the use by clients.
     pub limits: Limits,
     /// Runs long work for clients.
@@ -108,15 +122,47 @@ pub struct Context {
     pub drain: Arc<dyn Fn() + Send + Sync>,
     /// Whom it answers.
     pub access: Arc<HttpAccess>,
+    /// The keys without one of which nobody is answered; none: there are no keys.
+    pub keys: Option<LiveKeys>,
+    /// The certificates of TLS; none: the server does not speak it.
+    pub tls: Option<Certificates>,
+    /// The tickets that clients have.
+    pub tickets: Tickets,
+    /// Who asks; [`serve`] gives routes of its own to the holder of each key.
+    pub client: Client,
 }
 
 impl Context {
     /// The view of this name; the error lists the possible names.
     fn view(&self, name: &str) -> Result<&'static View, Problem> {
-        self.views.named(name).ok_or_else(|| {
-            let near = closest(self.views.names(), name);
-            Problem::new(UNKNOWN_PATH, self.views.unknown(&shown(name))).suggestions(near)
+        self.views.named(name).filter(|view| self.client.has_view(view)).ok_or_else(|| {
+            let detail = match self.client.visible().are_all() {
+                true => self.views.unknown(&shown(name)),
+                false => {
+                    let known = self.view_names().collect::<Vec<_>>().join(", ");
+                    format!("no view is named `{}` (known: {known})", shown(name))
+                }
+            };
+            let near = closest(self.view_names(), name);
+            Problem::new(UNKNOWN_PATH, detail).suggestions(near)
         })
+    }
+
+    /// The views that there are for the client.
+    fn visible_views(&self) -> impl Iterator<Item = &'static View> {
+        self.views.views.iter().filter(|view| self.client.has_view(view))
+    }
+
+    /// Their names.
+    fn view_names(&self) -> impl Iterator<Item = &'static str> {
+        self.visible_views().map(|view| view.name)
+    }
+
+    /// The instruments that there are for the client.
+    fn instruments(&self) -> Vec<Arc<Instrument>> {
+        let mut all = self.catalog.all();
+        all.retain(|instrument| self.client.has_instrument(instrument.id));
+        all
     }
 }
 

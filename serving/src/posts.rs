@@ -27,9 +27,35 @@ impl Posts {
         Posts { ingest, room }
     }
 
-    /// Reserves room for a body of `bytes` bytes, if there is any now.
-    pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(UNIT).max(1)).ok()?;
-        Arc::clone(&self.room).try_acquire_many_owned(units).ok()
+    /// The most bytes of a body; 0 if none is taken.
+    pub(super) fn body_bytes(&self) -> usize {
+        self.ingest.as_ref().map_or(0, |ingest| ingest.body_bytes())
+    }
+
+    /// The room of a body of which nothing has come.
+    pub(super) fn no_room(&self) -> Room {
+        Room { of: Arc::clone(&self.room), units: 0, permit: None }
+    }
+}
+
+/// The room that a body takes up, until it is dropped.
+pub(super) struct Room {
+    of: Arc<Semaphore>,
+    units: usize,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Makes it room for so many bytes in all; whether there is as much now.
+    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+        let units = bytes.div_ceil(UNIT).max(1);
+        let Ok(more) = u32::try_from(units.saturating_sub(self.units)) else { return false };
+        let Ok(more) = Arc::clone(&self.of).try_acquire_many_owned(more) else { return false };
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        self.units = self.units.max(units);
+        true
     }
 }

@@ -135,6 +135,27 @@ pub(super) const CROSS_SITE: ProblemKind = kind(
     "A browser asks for a page of another site. Such pages cannot change, follow or read anything here in the name \
      of their visitors, unless `allowed_origins` in `[http]` names their origin. Links may lead to the page at `/`.",
 );
+pub(super) const UNAUTHORIZED: ProblemKind = kind(
+    "unauthorized",
+    "No good key",
+    StatusCode::UNAUTHORIZED,
+    "The path needs a key, and the request has none that is good: it is absent, unknown, revoked or expired, or its ticket \
+     was used or is older than a minute. Send `Authorization: Bearer KEY`; `tickweave keys create` makes a key.",
+);
+pub(super) const FORBIDDEN: ProblemKind = kind(
+    "forbidden",
+    "The key does not allow this",
+    StatusCode::FORBIDDEN,
+    "The key is good, but lacks the scope that the path needs, or is limited to some views, symbols or portfolios where the \
+     request is about others. `detail` says which. Use another key.",
+);
+pub(super) const THROTTLED: ProblemKind = kind(
+    "throttled",
+    "Too much at a time",
+    StatusCode::TOO_MANY_REQUESTS,
+    "The key or the address has asked for more than its share: requests, bytes, or what it follows at a time. Ask again \
+     after `Retry-After` seconds; `RateLimit` says what is left.",
+);
 pub(super) const INGEST_DISABLED: ProblemKind = kind(
     "inlet-closed",
     "Takes no rows",
@@ -221,6 +242,9 @@ pub const KINDS: &[ProblemKind] = &[
     UNREADABLE,
     BODY_TIMEOUT,
     CROSS_SITE,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    THROTTLED,
     INGEST_DISABLED,
     IN_PROGRESS,
     KEY_REUSED,
@@ -234,7 +258,8 @@ pub const KINDS: &[ProblemKind] = &[
 ];
 
 /// The kinds of errors after which the same request may succeed later.
-const RETRYABLE: &[ProblemKind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAILABLE];
+const RETRYABLE: &[ProblemKind] =
+    &[IN_PROGRESS, NOT_REACHED, BUSY, THROTTLED, OVERLOADED, UNAVAILABLE];
 
 /// An error of one part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -263,6 +288,7 @@ struct Details {
     suggestions: Vec<String>,
     routes: Vec<String>,
     allow: Option<String>,
+    retry_after_s: u64,
 }
 
 impl Problem {
@@ -275,6 +301,7 @@ impl Problem {
             suggestions: Vec::new(),
             routes: Vec::new(),
             allow: None,
+            retry_after_s: 1,
         }))
     }
 
@@ -322,6 +349,12 @@ impl Problem {
         self
     }
 
+    /// After how many seconds the same may be asked again, if it may.
+    pub(super) fn retry_after(mut self, seconds: u64) -> Problem {
+        self.0.retry_after_s = seconds;
+        self
+    }
+
     /// The HTTP answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(details) = self;
@@ -331,11 +364,12 @@ impl Problem {
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = Response::new(text.into());
         *response.status_mut() = details.kind.status;
+        response.extensions_mut().insert(details.kind); // for the audit
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, json);
         if retryable {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, HeaderValue::from(details.retry_after_s));
         }
         if let Some(Ok(allow)) = details.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(ALLOW, allow);

@@ -10,7 +10,7 @@
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,21 +23,28 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 use warp::http::header::HOST;
 use warp::http::{HeaderName, HeaderValue, Request, Version};
 use warp::reply::Response;
 
-use node_api::{HttpAccess, Throttle};
+use node_api::{ClientLimits, HttpAccess, NeedsKeys, Throttle, is_address, may_listen};
 
 use super::Context;
-use super::problem::{FieldError, MISDIRECTED, Problem};
+use super::audit::{Audit, AuditedRequest, RefusalReason};
+use super::clients::{Clients, KnownClient};
+use super::credentials::Credentials;
+use super::problem::{FieldError, MISDIRECTED, Problem, THROTTLED};
 use super::query::shown;
-use super::routes::{Route, app};
+use super::rates::Remaining;
+use super::routes::{Route, controls};
+use super::tls::Certificates;
 use super::write_timeout::{WRITE_TIMEOUT, WriteTimeout};
 
 /// Bounds on the use by clients.
@@ -53,6 +60,8 @@ pub struct Limits {
     pub streams: u32,
     /// The time to answer open requests after `stop`.
     pub drain: Duration,
+    /// The share of each client, where there are keys.
+    pub clients: ClientLimits,
 }
 
 impl Limits {
@@ -70,6 +79,7 @@ impl Default for Limits {
             head_bytes: 64 * 1024,
             streams: 64,
             drain: Duration::from_secs(5),
+            clients: ClientLimits::default(),
         }
     }
 }
@@ -77,14 +87,9 @@ impl Default for Limits {
 /// Why an address could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The address can be reached from other machines.
-    #[error(
-        "{addr} was not bound: without keys anyone on the network could read and feed this process; only loopback addresses can be bound"
-    )]
-    NotLoopback {
-        /// The address.
-        addr: SocketAddr,
-    },
+    /// The address can be reached from other machines, and there are no keys.
+    #[error(transparent)]
+    NeedsKeys(#[from] NeedsKeys),
     /// Another socket listens on it.
     #[error("{addr} is in use: another process (perhaps another tickweave) listens on it")]
     InUse {
@@ -108,11 +113,9 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Listens on a loopback address; port 0 picks a free one.
-pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    if !addr.ip().to_canonical().is_loopback() {
-        return Err(BindError::NotLoopback { addr });
-    }
+/// Listens on an address, beyond the loopback only if the server will have keys; port 0 picks a free one.
+pub async fn bind(addr: SocketAddr, has_keys: bool) -> Result<TcpListener, BindError> {
+    may_listen(addr, has_keys)?;
     TcpListener::bind(addr).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { addr },
         _ => BindError::Io { addr, source },
@@ -131,7 +134,13 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     let sockets = Arc::clone(&context.sockets);
     let access = Arc::clone(&context.access);
-    let app = app(&Context { closing, ..context });
+    let (audit, tls) = (Audit::new(Arc::clone(&context.metrics)), context.tls.clone());
+    let clients = Clients::new(Context { closing, ..context });
+    let mut followed = JoinSet::new(); // ends with this call
+    followed.spawn(clients.clone().follow_keys());
+    if let Some(tls) = tls.clone() {
+        followed.spawn(tls.follow_files());
+    }
     let builder = builder(&limits);
     let panics = Arc::new(Mutex::new(Throttle::default()));
     let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
@@ -154,18 +163,30 @@ pub async fn serve(
                 if let Some(over) = failures.over(Instant::now()) {
                     tracing::info!("connections are accepted again {over}");
                 }
+                let address = peer.ip().to_canonical();
+                let Ok(counted) = clients.connect(address) else {
+                    audit.not_connected(address);
+                    continue;
+                };
                 let answering = Answering {
-                    app: app.clone(),
+                    clients: clients.clone(),
+                    address,
+                    audit: audit.clone(),
                     access: Arc::clone(&access),
                     panics: Arc::clone(&panics),
                 };
-                let connection =
-                    connection(stream, answering, &builder, limits, graceful.watcher());
+                let acceptor = tls.as_ref().map(Certificates::acceptor);
+                let connection = Connection {
+                    answering,
+                    builder: builder.clone(),
+                    limits,
+                    watcher: graceful.watcher(),
+                };
                 connections.spawn(async move {
-                    if let Err(error) = connection.await {
+                    if let Err(error) = connection.run(stream, acceptor).await {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
-                    drop(slot);
+                    drop((slot, counted));
                 });
             }
             Err(error) => {
@@ -215,7 +236,10 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 /// What answers requests.
 #[derive(Clone)]
 struct Answering {
-    app: Route,
+    clients: Clients,
+    /// Of the client.
+    address: IpAddr,
+    audit: Audit,
     access: Arc<HttpAccess>,
     /// A client may ask again and again for what panics.
     panics: Arc<Mutex<Throttle>>,
@@ -223,27 +247,47 @@ struct Answering {
 
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves one connection to its end.
-fn connection(
-    stream: TcpStream,
+/// One connection, and what serves it.
+struct Connection {
     answering: Answering,
-    builder: &Builder<TokioExecutor>,
+    builder: Builder<TokioExecutor>,
     limits: Limits,
     watcher: Watcher,
-) -> impl Future<Output = Result<(), ConnectionError>> + Send + use<> {
-    // Answers are small and complete, so waiting for more data would gain nothing.
-    let _ = stream.set_nodelay(true);
-    let got_request = Arc::new(AtomicBool::new(false));
-    let set_got_request = Arc::clone(&got_request);
-    let service = service_fn(move |request| {
-        set_got_request.store(true, Ordering::Relaxed);
-        let answering = answering.clone();
-        async move { answering.respond(request).await }
-    });
-    let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
-    let serving = builder.serve_connection_with_upgrades(stream, service);
-    let serving = Box::pin(watcher.watch(serving.into_owned()));
-    async move {
+}
+
+impl Connection {
+    /// Serves it to its end.
+    async fn run(
+        self,
+        stream: TcpStream,
+        acceptor: Option<TlsAcceptor>,
+    ) -> Result<(), ConnectionError> {
+        // Answers are small and complete, so waiting for more data would gain nothing.
+        let _ = stream.set_nodelay(true);
+        match acceptor {
+            None => self.serve(stream).await,
+            Some(acceptor) => {
+                let handshake = timeout(self.limits.head, acceptor.accept(stream)).await;
+                self.serve(handshake.map_err(|_| "no handshake came in time")??).await
+            }
+        }
+    }
+
+    async fn serve<S>(self, stream: S) -> Result<(), ConnectionError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Connection { answering, builder, limits, watcher } = self;
+        let got_request = Arc::new(AtomicBool::new(false));
+        let set_got_request = Arc::clone(&got_request);
+        let service = service_fn(move |request| {
+            set_got_request.store(true, Ordering::Relaxed);
+            let answering = answering.clone();
+            async move { answering.respond(request).await }
+        });
+        let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_TIMEOUT));
+        let serving = builder.serve_connection_with_upgrades(stream, service);
+        let serving = Box::pin(watcher.watch(serving.into_owned()));
         // The timeout of HTTP/1 heads begins only when the protocol is known, which takes bytes.
         let no_request = async {
             sleep(limits.head).await;
@@ -259,32 +303,90 @@ fn connection(
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 impl Answering {
     /// Answers one request, also if a handler panics.
-    async fn respond(self, request: Request<Incoming>) -> Result<Response, Infallible> {
+    async fn respond(self, mut request: Request<Incoming>) -> Result<Response, Infallible> {
         static REQUESTS: AtomicU64 = AtomicU64::new(0);
         let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let begun = Instant::now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
-        let mut response = if let Some(problem) = wrong_host(&request, &self.access) {
-            problem.response(Some(&path))
-        } else {
-            handled(self.app, request).await.unwrap_or_else(|| {
-                let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(told) = panics.happened(Instant::now()) {
-                    tracing::error!(id, %method, path, "a handler panicked{told}");
-                }
-                drop(panics);
-                Problem::internal().response(Some(&path))
-            })
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let mut key = None;
+        let mut response = match wrong_host(&request, &self.access, self.clients.need_keys()) {
+            Some(problem) => problem.response(Some(&path)),
+            None => {
+                let client = self.clients.authenticate(take_credentials(&mut request));
+                key = client.key.as_ref().map(|(key, _)| key.id.clone());
+                self.answer(client, request, id).await
+            }
         };
-        let status = response.status().as_u16();
-        tracing::debug!(id, %method, path, status, elapsed = ?begun.elapsed(), "answered");
+        let status = response.status();
+        let (address, key, by) = (self.address, key.as_deref(), &method);
+        let audited = AuditedRequest { key, address, method: by, path: &path };
+        match response.extensions().get().and_then(RefusalReason::of) {
+            Some(reason) => self.audit.refused(reason, audited),
+            None if controls(&method, &path) => self.audit.controlled(status, audited),
+            None => {}
+        }
+        let (status, elapsed) = (status.as_u16(), begun.elapsed());
+        tracing::debug!(id, %method, path, status, ?elapsed, "answered");
         response.headers_mut().insert(X_REQUEST_ID, HeaderValue::from(id));
         Ok(response)
     }
+
+    /// The answer of the client's routes, unless it asks for more than its share.
+    async fn answer(
+        &self,
+        client: KnownClient,
+        mut request: Request<Incoming>,
+        id: u64,
+    ) -> Response {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let remaining = match self.clients.take_request(&client, self.address) {
+            Ok(remaining) => remaining,
+            Err(wait) => {
+                let whose = if client.key.is_some() { "this key" } else { "this address" };
+                let problem = Problem::new(THROTTLED, format!("{whose} sends too many requests"));
+                let mut response = problem.retry_after(wait.retry_after_s()).response(Some(&path));
+                tell_rates(&mut response, &client, Remaining::NONE);
+                return response;
+            }
+        };
+        request.extensions_mut().insert(client.authenticated);
+        let answered = handled(client.route.clone(), request).await;
+        let mut response = answered.unwrap_or_else(|| {
+            let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(told) = panics.happened(Instant::now()) {
+                tracing::error!(id, %method, path, "a handler panicked{told}");
+            }
+            drop(panics);
+            Problem::internal().response(Some(&path))
+        });
+        if let Some(remaining) = remaining {
+            tell_rates(&mut response, &client, remaining);
+        }
+        response
+    }
+}
+
+/// Tells the holder of a key how much it may ask.
+fn tell_rates(response: &mut Response, client: &KnownClient, remaining: Remaining) {
+    let Some((_, rates)) = &client.key else { return };
+    for (name, value) in [(RATE_LIMIT_POLICY, rates.policy()), (RATE_LIMIT, remaining.header())] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
+/// What a request presents.
+fn take_credentials(request: &mut Request<Incoming>) -> Credentials {
+    let mut uri = request.uri().clone();
+    let credentials = Credentials::take(request.headers(), &mut uri);
+    *request.uri_mut() = uri;
+    credentials
 }
 
 /// The answer of the routes; none if a handler panicked.
@@ -304,8 +406,9 @@ async fn handled(app: Route, request: Request<Incoming>) -> Option<Response> {
 /// Why a request is not answered under the host that it names; none if it is.
 ///
 /// A page in a browser on this machine may have its own name resolve to 127.0.0.1 and then read answers as its own; it
-/// cannot make the browser send another `Host`. RFC 9112 §3.2 asks for exactly one.
-fn wrong_host<B>(request: &Request<B>, access: &HttpAccess) -> Option<Problem> {
+/// cannot make the browser send another `Host`. An address is no such name; where keys are needed, any is answered,
+/// since behind a router a process does not know its own. RFC 9112 §3.2 asks for exactly one.
+fn wrong_host<B>(request: &Request<B>, access: &HttpAccess, needs_keys: bool) -> Option<Problem> {
     let mut headers = request.headers().get_all(HOST).iter();
     let (first, second) = (headers.next(), headers.next());
     let host = match (request.uri().authority(), first) {
@@ -321,7 +424,8 @@ fn wrong_host<B>(request: &Request<B>, access: &HttpAccess) -> Option<Problem> {
         "`{}` is no name of this server: localhost, addresses of the loopback and `http.allowed_hosts` are",
         shown(&host)
     );
-    (!access.is_own_host(&host)).then(|| Problem::new(MISDIRECTED, detail))
+    let is_own = access.is_own_host(&host) || needs_keys && is_address(&host);
+    (!is_own).then(|| Problem::new(MISDIRECTED, detail))
 }
 
 fn bad_host(detail: &str) -> Problem {

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
-use market::{Catalog, Instrument, InstrumentId};
+use market::{Instrument, InstrumentId};
 
+use super::Context;
 use super::problem::{AMBIGUOUS, Problem, UNKNOWN_SYMBOL};
 use super::query::shown;
 use rows::suggestions::{self, SUGGESTIONS, closest};
 
 /// The instrument of a percent-encoded path segment: its whole name `venue:SYMBOL`, or the bare symbol if exactly one
 /// venue has it.
-pub(super) fn resolve(catalog: &Catalog, segment: &str) -> Result<Arc<Instrument>, Problem> {
+pub(super) fn resolve(context: &Context, segment: &str) -> Result<Arc<Instrument>, Problem> {
     let Some(symbol) = percent_decoded(segment) else {
         let detail = format!("`{}` is not percent-encoded UTF-8", shown(segment));
         return Err(Problem::new(UNKNOWN_SYMBOL, detail));
     };
-    let exact = catalog.get(InstrumentId::of(&symbol));
+    let exact = context.catalog.get(InstrumentId::of(&symbol));
+    let exact = exact.filter(|instrument| context.client.has_instrument(instrument.id));
     if let Some(instrument) = exact.filter(|instrument| *instrument.name == *symbol) {
         return Ok(instrument);
     }
-    let all = catalog.all();
+    let all = context.instruments();
     let mut bare = all.iter().filter(|instrument| suggestions::symbol(&instrument.name) == symbol);
     match (bare.next(), bare.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),

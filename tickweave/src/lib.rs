@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! cli ─► node (job, server, deliveries to sinks) ─► dataflows, serving
+//!   ├──► keys (the file of API keys)
 //!   └──► workload
 //! ```
 
 pub mod cli;
 mod descriptors;
+pub mod keys;
 mod log_format;
 pub mod node;
 pub mod stderr;

@@ -22,7 +22,7 @@ use node_api::ingest::Keeping;
 use node_api::{Health, Lineage, Readiness};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
-use serving::{Context, Limits, Posts, ResumeTokens, UpdateCache};
+use serving::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
 use tickweave::node::{BoundServer, Node, RunningServer};
 
 /// The most connections of a server that is measured.
@@ -45,7 +45,7 @@ impl Served {
     /// The echo of a load.
     pub(super) fn start(echo: &Echo) -> anyhow::Result<Served> {
         let feeding = echo.load()?;
-        let server = BoundServer::bind(free_port())?;
+        let server = BoundServer::bind(free_port(), false)?;
         Ok(Served::Echo { server: server.serve(context(echo)?), feeding })
     }
 
@@ -153,5 +153,10 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         keeping: Keeping::Nothing,
         drain: Arc::new(|| ()),
         access: Arc::default(),
+        keys: None,
+        tls: None,
+        routes: RouteSet::All,
+        tickets: Tickets::default(),
+        client: Client::default(),
     })
 }

@@ -12,12 +12,10 @@ use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawHttp, RawJob, RawLimits, RawState};
 use super::rules::RawRule;
-use super::values::{
-    duration, in_range, listen, not_after, share, span, timeframes, timeframes_fit,
-};
+use super::values::{duration, in_range, not_after, share, span, timeframes, timeframes_fit};
 use super::{
-    Config, ConfigError, ConfiguredSource, RawOutliers, StateConfig, calendars, instruments, kinds,
-    rules, sinks, sources,
+    Config, ConfigError, ConfiguredSource, ProtectionConfig, RawOutliers, StateConfig, calendars,
+    instruments, kinds, rules, sinks, sources,
 };
 use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, FileOrder};
@@ -64,6 +62,8 @@ impl RawConfig {
             Computed { kind, job: &job, limits: &limits, outliers, rules: rule, accounts };
         let (plan, portfolios) = computed.check(timeframes, &calendars, &catalog, &registries)?;
         let http_ingest = sources::http_ingest(&http)?;
+        let protection = ProtectionConfig::check(&http, folder)?;
+        files.extend(protection.files());
         let on_recording_error = self.recording.on_error.parse();
         let on_recording_error =
             on_recording_error.map_err(ConfigError::at("recording.on_error"))?;
@@ -106,7 +106,8 @@ impl RawConfig {
             history_bytes: limits.history_bytes,
             connections: in_range("limits.connections", limits.connections, 1, 65_536)?,
             readers: readers(&limits)?,
-            listen: listen(&http.listen)?,
+            listen: protection.listen(&http)?,
+            protection,
             access: access(&http)?,
             state: state(self.state, folder)?,
             on_recording_error,

@@ -16,6 +16,7 @@ mod outliers;
 mod places;
 mod plain;
 mod portfolios;
+mod protection;
 mod raw;
 mod rules;
 mod sinks;
@@ -46,6 +47,7 @@ pub use raw::{
 };
 
 pub use outliers::RawOutliers;
+pub use protection::{ProtectionConfig, RawClientLimits, RawTls};
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sinks::ConfiguredSink;
 pub use sources::ConfiguredSource;
@@ -116,6 +118,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whom the server answers.
     pub access: HttpAccess,
+    /// What protects it.
+    pub protection: ProtectionConfig,
     /// Where the state of a live job is kept; none: nowhere.
     pub state: Option<StateConfig>,
     /// Live: what happens when the recording cannot be written.

@@ -1,6 +1,5 @@
 //! Values of keys: spans, numbers in a range, times.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use market::{Calendar, Calendars, EventTime, Span, TimeUnit, Timeframe};
@@ -92,24 +91,4 @@ pub(super) fn not_after(text: Option<&str>) -> Result<EventTime, ConfigError> {
         place: "job.not_after".to_owned(),
         problem: format!("`{text}` {error}"),
     })
-}
-
-/// The address to serve on.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, ConfigError> {
-    let wrong = ConfigError::at("http.listen");
-    let address = match text.strip_prefix("localhost:") {
-        Some(port) => port.parse().map(|port| SocketAddr::from(([127, 0, 0, 1], port))).ok(),
-        None => text.parse().ok(),
-    };
-    let Some(address) = address else {
-        return Err(wrong(format!(
-            "`{text}` is not an address such as 127.0.0.1:8080 or localhost:8080"
-        )));
-    };
-    if !address.ip().to_canonical().is_loopback() {
-        let problem = "can be reached from other machines, and without keys anyone there could read and feed this \
-                       process; only addresses of the loopback can be served, such as 127.0.0.1:8080";
-        return Err(wrong(format!("`{text}` {problem}")));
-    }
-    Ok(address)
 }

@@ -1,4 +1,4 @@
-//! What the process holds now: records in flight and rows; also missing trades and rejected reads.
+//! What the process holds now: records in flight and rows; also missing trades, rejected reads and refused clients.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use rows::readers::OnRefused;
 
 use super::Metrics;
-use super::list::{IN_FLIGHT, MISSING, REFUSED, ROWS};
+use super::list::{CLIENT_REFUSED, IN_FLIGHT, MISSING, REFUSED, ROWS};
 use super::parts::{Counted, Labels, Whole, register};
 
 /// The gauges.
@@ -18,6 +18,7 @@ pub(super) struct Held {
     rows: Family<Labels, Whole>,
     missing: Whole,
     refused: Counted,
+    clients_refused: Counted,
 }
 
 impl Held {
@@ -26,6 +27,7 @@ impl Held {
         register(registry, ROWS, self.rows.clone());
         register(registry, MISSING, self.missing.clone());
         register(registry, REFUSED, self.refused.family());
+        register(registry, CLIENT_REFUSED, self.clients_refused.family());
     }
 }
 
@@ -50,6 +52,11 @@ impl Metrics {
     /// Counts a rejected read of a client.
     pub fn read_refused(&self, reason: &'static str) {
         self.0.held.refused.add(vec![("reason", reason.to_owned())], 1);
+    }
+
+    /// Counts a refused request or connection of a client.
+    pub fn client_refused(&self, reason: &'static str) {
+        self.0.held.clients_refused.add(vec![("reason", reason.to_owned())], 1);
     }
 
     /// Replaces a number of missing trades by another.

@@ -79,6 +79,7 @@ pub const METRICS: &[Described] = &[
     SINK_RETRIES,
     SINK_RESYNCS,
     REFUSED,
+    CLIENT_REFUSED,
     PROCESS,
 ];
 
@@ -142,6 +143,7 @@ mod described {
     pub(in crate::telemetry) const SINK_RETRIES: Described = counts("tickweave_sink_retries", SINK, "Tries to deliver that did not go well");
     pub(in crate::telemetry) const SINK_RESYNCS: Described = counts("tickweave_sink_resyncs", SINK, "How often a sink got a snapshot anew, since changes were no longer kept");
     pub(in crate::telemetry) const REFUSED: Described = counts("tickweave_reads_refused", &["reason"], "Reads of clients that were refused: too many waited (`full`), or one waited too long (`waited`)");
+    pub(in crate::telemetry) const CLIENT_REFUSED: Described = counts("tickweave_clients_refused", &["reason"], "Requests without a good key (`unauthorized`), beyond what a key or the site of a page allows (`forbidden`), beyond a share (`throttled`), and connections beyond that of an address (`connections`)");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");
 }
 

@@ -196,6 +196,10 @@ impl node_api::MetricsText for Metrics {
         self.view_rows(view, rows);
     }
 
+    fn count_refused(&self, reason: &'static str) {
+        self.client_refused(reason);
+    }
+
     fn content_type(&self) -> &'static str {
         CONTENT_TYPE
     }
@@ -232,6 +236,7 @@ mod tests {
         metrics.partition_connection("a", "0", connection);
         metrics.delivery("bars", "candles", Delivered::default());
         metrics.read_refused("full");
+        metrics.client_refused("unauthorized");
         metrics.state_copied(0);
         let text = metrics.render();
         let mut shown: Vec<_> =

@@ -14,14 +14,15 @@ use crate::symbol::resolve;
 
 use super::frame::{FRAME, Form, Frame};
 use super::{
-    Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads, respond,
-    smallest,
+    Endpoint, LIMIT, READ, ROWS, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads,
+    respond, smallest,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/candles/{symbol}",
+        access: ROWS,
         doc: "bars of an instrument",
         parameters: PARAMETERS,
     }],
@@ -115,7 +116,7 @@ fn read(
     let form = form?;
     let candles = CandleQuery {
         view,
-        instrument: resolve(&context.catalog, symbol)?,
+        instrument: resolve(context, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         from,
         to,

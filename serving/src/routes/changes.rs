@@ -31,12 +31,15 @@ use crate::subscribe::{
 };
 use crate::{Context, closed};
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, reads, respond, set};
+use super::{
+    Endpoint, ROWS, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, reads, respond, set,
+};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/v1/views/{view}/changes",
+        access: ROWS,
         doc: "the changes of a view since a token, or a snapshot with the first token; waits for the next change",
         parameters: PARAMETERS,
     }],
@@ -99,6 +102,7 @@ async fn answer(
         Some(format) => format,
         None => Format::accepted(&request.headers, FORMATS)?,
     };
+    let followed = context.client.follow()?;
     let (out, receiver) = mpsc::channel(1);
     let sink = Arc::new(Messages(out));
     tokio::spawn(Subscriber::new(context.clone(), subscription, view.name, sink).run());
@@ -107,7 +111,10 @@ async fn answer(
         closing: context.closing.clone(),
         until: (!follows).then(|| Instant::now() + wait),
     };
-    let body = body(polled, format).map(Ok::<Bytes, Infallible>);
+    let body = body(polled, format).map(move |bytes| {
+        let _held = &followed; // until the answer has ended
+        Ok::<Bytes, Infallible>(bytes)
+    });
     let mut response = warp::reply::stream(body).into_response();
     set(&mut response, CONTENT_TYPE, format.content_type());
     set(&mut response, CACHE_CONTROL, "no-store");

@@ -1,11 +1,13 @@
 //! `POST /streaming/drain`: ends the process in order, as SIGTERM does.
 
+use node_api::Scope;
 use serde::Serialize;
 use warp::Filter;
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::problem::Problem;
 use crate::query::Query;
 use node_api::ingest::Keeping;
@@ -16,6 +18,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::POST],
         path: "/streaming/drain",
+        access: Access::Process(Scope::Control),
         doc: "ends the process in order, as SIGTERM does: no more is read or taken, what was taken is finished and saved",
         parameters: &[],
     }],

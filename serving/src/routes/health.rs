@@ -1,6 +1,6 @@
 //! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
-use node_api::{Check, Component, Health, Readiness, Status};
+use node_api::{Check, Component, Health, Readiness, Scope, Status};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use warp::Filter;
@@ -8,6 +8,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -18,18 +19,21 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         Endpoint {
             methods: READ,
             path: "/health",
+            access: Access::Process(Scope::Read),
             doc: "pass, warn or fail, with every check; `sources` and `sinks` have an entry each: name, kind, state, since when, last error; 503 if any check fails",
             parameters: &[],
         },
         Endpoint {
             methods: READ,
             path: "/health/live",
+            access: Access::Open,
             doc: "200 as long as the process answers",
             parameters: &[],
         },
         Endpoint {
             methods: READ,
             path: "/health/ready",
+            access: Access::Open,
             doc: "200 when answers are worth asking for; 503 while recovering or failed",
             parameters: &[],
         },
@@ -50,6 +54,12 @@ struct HealthJson<'a> {
     sources: Vec<ComponentJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sinks: Vec<ComponentJson<'a>>,
+}
+
+/// What clients are told that may not know more.
+#[derive(Serialize)]
+struct StatusJson {
+    status: &'static str,
 }
 
 /// A source, or a view that is delivered to a sink.
@@ -135,6 +145,9 @@ fn health_response(
         Status::Pass | Status::Warn => StatusCode::OK,
         Status::Fail => StatusCode::SERVICE_UNAVAILABLE,
     };
+    if !context.client.sees_process() {
+        return json(code, "application/health+json", &StatusJson { status: status.name() });
+    }
     let checks = health.checks.iter().map(|(name, check)| (name.as_str(), [check_json(check)]));
     let body = HealthJson {
         status: status.name(),

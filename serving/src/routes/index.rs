@@ -8,6 +8,7 @@ use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::format::{accept, preferred};
 use crate::parameter::{CountRange, ParameterType, RouteParameter, WordParameter, Words};
 use crate::problem::Problem;
@@ -20,6 +21,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/",
+        access: Access::Key,
         doc: "this index: version, uptime and all paths with their parameters; the page for browsers",
         parameters: PARAMETERS,
     }],
@@ -55,6 +57,8 @@ struct Index {
 struct Link {
     methods: Vec<&'static str>,
     path: &'static str,
+    /// What of a key it needs, where there are keys.
+    needs: &'static str,
     doc: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parameters: Vec<ParameterJson>,
@@ -115,6 +119,7 @@ fn index(context: &Context) -> Index {
             .map(|endpoint| Link {
                 methods: endpoint.methods.iter().map(Method::as_str).collect(),
                 path: endpoint.path,
+                needs: endpoint.access.name(),
                 doc: endpoint.doc,
                 parameters: endpoint.parameters.iter().map(ParameterJson::of).collect(),
             })

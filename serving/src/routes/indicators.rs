@@ -17,14 +17,15 @@ use rows::{Page, RowFilter, Scan, View};
 
 use super::frame::{FRAME, Form, Frame};
 use super::{
-    Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads, respond,
-    smallest,
+    Endpoint, LIMIT, READ, ROWS, RequestParts, Route, RouteEntry, SYMBOL, TIMEFRAME, reads,
+    respond, smallest,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/indicators/{symbol}",
+        access: ROWS,
         doc: "indicators of an instrument",
         parameters: PARAMETERS,
     }],
@@ -121,7 +122,7 @@ fn read(
     let form = form?;
     let indicators = IndicatorQuery {
         view,
-        instrument: resolve(&context.catalog, symbol)?,
+        instrument: resolve(context, symbol)?,
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         labels,
         outputs,

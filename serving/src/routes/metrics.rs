@@ -1,10 +1,12 @@
 //! `GET /metrics`: metrics of the process for a scraper.
 
+use node_api::Scope;
 use warp::Filter;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::format::{accept, preferred};
 use crate::parameter::RouteParameter;
 use crate::problem::Problem;
@@ -17,6 +19,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/metrics",
+        access: Access::Process(Scope::Read),
         doc: "the numbers of the process: OpenMetrics text, or the older text of Prometheus if `Accept` prefers that",
         parameters: &[ACCEPT],
     }],

@@ -13,12 +13,14 @@ mod index;
 mod indicators;
 mod metrics;
 mod page;
+mod permit;
 mod problems;
 mod process;
 mod site;
 mod socket;
 mod stream;
 mod symbols;
+mod tickets;
 mod view;
 mod views;
 
@@ -36,6 +38,7 @@ use warp::{Filter, Rejection};
 use rows::Frontier;
 
 use super::Context;
+use super::client::Access;
 use super::format::ACCEPT_JSON;
 use super::frontier_json::FrontierJson;
 use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
@@ -43,7 +46,10 @@ use super::problem::{
     LENGTH_REQUIRED, Problem, TOO_LARGE, UNKNOWN_PATH, UNSUPPORTED, WRONG_METHOD,
 };
 use super::query::shown;
+use node_api::Scope;
 use rows::suggestions::closest;
+
+pub(super) use permit::Authenticated;
 
 /// A route: answers requests of its path and method, and rejects all others.
 pub type Route = BoxedFilter<(Response,)>;
@@ -55,6 +61,8 @@ pub struct Endpoint {
     pub methods: &'static [Method],
     /// Its path, in which `{name}` stands for one segment.
     pub path: &'static str,
+    /// What it asks of a client, where there are keys.
+    pub access: Access,
     /// A description of the answer.
     pub doc: &'static str,
     /// All parameters. A request with any other parameter in the query is refused, except by `/ws`.
@@ -88,7 +96,36 @@ pub const ROUTES: &[RouteEntry] = &[
     socket::ENTRY,
     process::ENTRY,
     drain::ENTRY,
+    tickets::ENTRY,
 ];
+
+/// What paths with rows ask of a client.
+const ROWS: Access = Access::Rows(Scope::Read);
+/// Which routes a listener has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteSet {
+    /// All.
+    #[default]
+    All,
+    /// What supervisors and scrapers ask: health and metrics.
+    Management,
+}
+
+impl RouteSet {
+    /// Its routes.
+    fn entries(self) -> &'static [RouteEntry] {
+        match self {
+            RouteSet::All => ROUTES,
+            RouteSet::Management => MANAGEMENT,
+        }
+    }
+
+    fn endpoints(self) -> impl Iterator<Item = &'static Endpoint> {
+        self.entries().iter().flat_map(|entry| entry.endpoints)
+    }
+}
+
+const MANAGEMENT: &[RouteEntry] = &[health::ENTRY, metrics::ENTRY];
 
 /// The methods of a read-only path.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
@@ -118,23 +155,24 @@ fn smallest(context: &Context) -> Timeframe {
 
 /// All routes together; answers every request.
 pub(super) fn app(context: &Context) -> Route {
+    let set = context.routes;
     let unknown = warp::method()
         .and(warp::path::full())
-        .map(|method: Method, path: warp::path::FullPath| {
-            not_routed(&method, path.as_str()).response(Some(path.as_str()))
+        .map(move |method: Method, path: warp::path::FullPath| {
+            not_routed(set, &method, path.as_str()).response(Some(path.as_str()))
         })
         .boxed();
-    let routes = ROUTES.iter().map(|entry| (entry.route)(context));
+    let routes = set.entries().iter().map(|entry| (entry.route)(context));
     let all = match routes.reduce(|all, route| all.or(route).unify().boxed()) {
         Some(all) => all.recover(reject_body).unify().or(unknown).unify().boxed(),
         None => unknown,
     };
-    site::guarded(all, &context.access)
+    site::guarded(permit::permitted(all, context), &context.access)
 }
 
 /// Why no route has answered a request: its path is unknown, or its method.
-fn not_routed(method: &Method, path: &str) -> Problem {
-    let endpoints = || ROUTES.iter().flat_map(|entry| entry.endpoints);
+fn not_routed(set: RouteSet, method: &Method, path: &str) -> Problem {
+    let endpoints = || set.endpoints();
     let mut methods: Vec<&str> = endpoints()
         .filter(|endpoint| fits(endpoint.path, path))
         .flat_map(|endpoint| endpoint.methods.iter().map(Method::as_str))
@@ -155,6 +193,14 @@ fn not_routed(method: &Method, path: &str) -> Problem {
     let allow = methods.join(", ");
     let detail = format!("`{}` has no method {method} (possible: {allow})", shown(path));
     Problem::new(WRONG_METHOD, detail).allow(allow)
+}
+
+/// Whether a request changes how the process runs, or is to.
+pub(super) fn controls(method: &Method, path: &str) -> bool {
+    RouteSet::All.endpoints().any(|endpoint| {
+        let is_control = matches!(endpoint.access, Access::Process(Scope::Control | Scope::Admin));
+        is_control && endpoint.methods.contains(method) && fits(endpoint.path, path)
+    })
 }
 
 /// Whether a path matches a template.

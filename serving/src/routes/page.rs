@@ -8,6 +8,7 @@ use warp::http::header::{
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::page::{DOCS, FILES, PAGE};
 use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::{Problem, UNKNOWN_PATH};
@@ -20,6 +21,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/page/{file}",
+        access: Access::Key,
         doc: "style and scripts of the pages for browsers",
         parameters: &[RouteParameter::path(
             "file",

@@ -6,6 +6,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::parameter::{ParameterType, RouteParameter};
 use crate::problem::{KINDS, Problem, ProblemKind, UNKNOWN_PATH};
 use crate::query::{Query, shown};
@@ -18,12 +19,14 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         Endpoint {
             methods: READ,
             path: "/docs/problems",
+            access: Access::Key,
             doc: "every kind of error: what happened, and what can be done about it",
             parameters: &[],
         },
         Endpoint {
             methods: READ,
             path: "/docs/problems/{problem}",
+            access: Access::Key,
             doc: "one kind of error; the `type` of every error leads here",
             parameters: &[RouteParameter::path(
                 "problem",

@@ -5,21 +5,24 @@
 //! with this token as `min_frontier` sees them. `wait` says when to answer: when a commit binds the rows, when the disk
 //! has that commit, or when views contain it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use node_api::Scope;
 use warp::Filter;
 use warp::http::header::HeaderName;
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::client::Access;
 use crate::parameter::{
     CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words,
 };
 use crate::post_answer::{AllRefused, Answer, RowError, pointer};
 use crate::problem::{
-    BUSY, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED, TOO_LARGE,
-    UNAVAILABLE, UNREADABLE,
+    BUSY, FORBIDDEN, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
+    TOO_LARGE, UNAVAILABLE, UNREADABLE,
 };
 use crate::query::Query;
 use crate::read_your_writes::reaches;
@@ -36,6 +39,7 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::POST],
         path: "/api/streaming/process",
+        access: Access::Rows(Scope::Ingest),
         doc: "takes trades, corrections, cancels, fills, targets and fair values",
         parameters: PARAMETERS,
     }],
@@ -138,9 +142,12 @@ async fn answer(
     let key = key(&request.headers)?;
     let limit = ingest.body_bytes();
     let length = body::length(&request.headers, limit)?;
-    let room = context.posts.room(length.unwrap_or(limit));
-    let room = room.ok_or_else(|| Problem::new(BUSY, "too many bodies are being read already"))?;
-    let rows = body::read(length, body, limit).await?;
+    let share = |bytes| context.client.post_bytes(bytes);
+    length.map_or(Ok(()), share)?; // before anything is read, if it is known
+    let (rows, room) = body::read(body, limit, &context.posts).await?;
+    if length.is_none() {
+        share(rows.len())?;
+    }
 
     let PostOptions { row_type, atomic, wait, within } = options;
     let key = key.map(|key| {
@@ -150,7 +157,8 @@ async fn answer(
     // Where nothing becomes durable, nobody waits for it.
     let waits_for_disk = wait != Wait::Accepted && context.keeping == Keeping::Disk;
     let durable_within = if waits_for_disk { within } else { Duration::ZERO };
-    let sent = PostedBody { form, body: rows, row_type, atomic, key, durable_within };
+    let limits = Arc::clone(context.client.visible().limits());
+    let sent = PostedBody { form, body: rows, row_type, atomic, key, durable_within, limits };
     // A task of its own: rows of a client that disconnects now are taken, and it may ask for the answer again.
     let taking = tokio::spawn(async move {
         let taken = ingest.take(sent).await.map_err(problem);
@@ -268,6 +276,7 @@ fn problem(away: PostError) -> Problem {
         PostError::Busy(_) => Problem::new(BUSY, detail),
         PostError::Unreadable(_) => Problem::new(UNREADABLE, detail),
         PostError::TooManyRows { .. } => Problem::new(TOO_LARGE, detail),
+        PostError::Forbidden { .. } => Problem::new(FORBIDDEN, detail),
         PostError::Closed => Problem::new(UNAVAILABLE, detail),
         PostError::InProgress => Problem::new(IN_PROGRESS, detail),
         PostError::OtherRequest => Problem::new(KEY_REUSED, detail),

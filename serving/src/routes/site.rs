@@ -29,7 +29,8 @@ const ALLOW_PRIVATE_NETWORK: HeaderName =
     HeaderName::from_static("access-control-allow-private-network");
 
 /// The headers of requests that routes read and a browser asks for.
-const ALLOWED_HEADERS: &str = "accept, content-type, idempotency-key, if-none-match, last-event-id";
+const ALLOWED_HEADERS: &str =
+    "accept, authorization, content-type, idempotency-key, if-none-match, last-event-id";
 /// The headers of answers that scripts may read.
 const EXPOSED_HEADERS: &str = "deprecation, etag, idempotency-replayed, link, retry-after, x-commit, x-frontier, x-more, x-request-id";
 /// For how many seconds a browser need not ask again.

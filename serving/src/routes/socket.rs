@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use hyper::upgrade::OnUpgrade;
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tungstenite::handshake::derive_accept_key;
 use warp::Filter;
 use warp::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -12,16 +15,18 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
 
+use crate::Context;
 use crate::problem::{Problem, UNAVAILABLE, UPGRADE_REQUIRED};
+use crate::socket::{self, Transport};
 use crate::write_timeout::WriteTimeout;
-use crate::{Context, socket};
 
-use super::{Endpoint, RequestParts, Route, RouteEntry, reads, respond, set};
+use super::{Endpoint, ROWS, RequestParts, Route, RouteEntry, reads, respond, set};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/ws",
+        access: ROWS,
         doc: "follows views over a WebSocket; the first message says what can be requested",
         parameters: &[],
     }],
@@ -48,21 +53,37 @@ fn route(context: &Context) -> Route {
     upgrade.or(plain).unify().boxed()
 }
 
+/// The connection below an upgraded request, and the bytes of it that were read already.
+fn taken_over(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
+    let upgraded = match downcast::<TokioIo<WriteTimeout<TcpStream>>>(upgraded) {
+        Ok(parts) => {
+            let tcp = parts.io.into_inner().into_inner();
+            return Some((Transport::Plain(tcp), parts.read_buf));
+        }
+        Err(upgraded) => upgraded,
+    };
+    let parts = downcast::<TokioIo<WriteTimeout<TlsStream<TcpStream>>>>(upgraded).ok()?;
+    let (tcp, session) = parts.io.into_inner().into_inner().into_inner();
+    Some((Transport::tls(tcp, session), parts.read_buf))
+}
+
 /// Continues as a WebSocket after the answer has been written.
 fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
     let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
         let detail = "as many WebSockets are open as `limits.connections` allows";
         return Problem::new(UNAVAILABLE, detail).response(Some("/ws"));
     };
+    let followed = match context.client.follow() {
+        Ok(followed) => followed,
+        Err(problem) => return problem.response(Some("/ws")),
+    };
     let context = context.clone();
     tokio::spawn(async move {
+        let _held = followed;
         let Ok(upgraded) = upgrade.await else { return };
-        match downcast::<TokioIo<WriteTimeout>>(upgraded) {
-            Ok(parts) => {
-                socket::run_session(context, parts.io.into_inner().into_inner(), &parts.read_buf)
-                    .await;
-            }
-            Err(_) => tracing::error!("a WebSocket is not on a connection of this server"),
+        match taken_over(upgraded) {
+            Some((transport, read)) => socket::run_session(context, transport, &read).await,
+            None => tracing::error!("a WebSocket is not on a connection of this server"),
         }
         drop(permit);
     });

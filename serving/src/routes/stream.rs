@@ -31,13 +31,15 @@ use crate::{Context, closed};
 use rows::View;
 
 use super::{
-    Endpoint, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, deprecate, reads, respond, set,
+    Endpoint, ROWS, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, deprecate, reads, respond,
+    set,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: &[Method::GET],
         path: "/stream",
+        access: ROWS,
         doc: "follows views as server-sent events",
         parameters: PARAMETERS,
     }],
@@ -81,6 +83,7 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
     });
     let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
     let tokens = tokens(request, requests.len());
+    let followed = context.client.follow()?;
     let (out, receiver) = mpsc::channel(1);
     let out = Arc::new(Events::new(out, requests.len()));
     for (place, ((name, mut request), token)) in requests.into_iter().zip(tokens).enumerate() {
@@ -90,7 +93,10 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
         tokio::spawn(subscriber.run());
     }
     drop(out);
-    let events = events(receiver, context.closing.clone()).map(Ok::<Bytes, Infallible>);
+    let events = events(receiver, context.closing.clone()).map(move |bytes| {
+        let _held = &followed; // until the client is gone
+        Ok::<Bytes, Infallible>(bytes)
+    });
     let mut response = warp::reply::stream(events).into_response();
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
@@ -110,7 +116,7 @@ fn views<'a>(
     let names: Vec<&str> = names.flat_map(|(_, names)| names.split(',').map(str::trim)).collect();
     if names.is_empty() {
         let detail = format!("`{}` is absent: it names what is followed", VIEW.name);
-        let allowed = context.views.names().map(str::to_owned).collect();
+        let allowed = context.view_names().map(str::to_owned).collect();
         let pointer = format!("#/query/{}", VIEW.name);
         return Err(Problem::invalid(vec![FieldError {
             pointer,

@@ -12,13 +12,14 @@ use crate::problem::Problem;
 use crate::query::Query;
 
 use super::{
-    ACCEPT_JSON, Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, json, reads, respond,
+    ACCEPT_JSON, Endpoint, LIMIT, READ, ROWS, RequestParts, Route, RouteEntry, json, reads, respond,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/symbols",
+        access: ROWS,
         doc: "the known instruments, by name, and all timeframes",
         parameters: PARAMETERS,
     }],
@@ -63,7 +64,7 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
     Format::accepted(&request.headers, &[Format::Json])?;
     let mut timeframes = context.timeframes.clone();
     timeframes.sort_unstable();
-    let mut known = context.catalog.all();
+    let mut known = context.instruments();
     known.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let more = known.len() > limit;
     let symbols = known.iter().take(limit).map(|instrument| SymbolJson {

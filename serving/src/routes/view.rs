@@ -12,12 +12,15 @@ use crate::query::AS_OF;
 use rows::{Page, Scan, View};
 
 use super::frame::{FRAME, Form, Frame};
-use super::{Endpoint, LIMIT, READ, RequestParts, Route, RouteEntry, deprecate, reads, respond};
+use super::{
+    Endpoint, LIMIT, READ, ROWS, RequestParts, Route, RouteEntry, deprecate, reads, respond,
+};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views/{view}",
+        access: ROWS,
         doc: "rows of a view",
         parameters: PARAMETERS,
     }],

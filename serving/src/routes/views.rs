@@ -12,13 +12,15 @@ use crate::problem::Problem;
 use crate::query::Query;
 
 use super::{
-    Endpoint, FrontierJson, READ, RequestParts, Route, RouteEntry, json, reads, respond, stamp,
+    Endpoint, FrontierJson, READ, ROWS, RequestParts, Route, RouteEntry, json, reads, respond,
+    stamp,
 };
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
     endpoints: &[Endpoint {
         methods: READ,
         path: "/v1/views",
+        access: ROWS,
         doc: "the views with number of rows and columns: type, unit, scale, words, nullable, key, doc",
         parameters: &[super::ACCEPT_JSON],
     }],
@@ -36,7 +38,9 @@ struct ViewJson {
     name: &'static str,
     kind: &'static str,
     doc: &'static str,
-    rows: u64,
+    /// Not shown to clients for whom there are some of the rows only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
     key: Vec<&'static str>,
     columns: Vec<ColumnJson>,
 }
@@ -101,13 +105,13 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
     Query::new(&request.query, &[]).finish()?;
     Format::accepted(&request.headers, &[Format::Json])?;
     let frontier = context.reader.frontier();
-    let views = context.views.views.iter().map(|view| {
+    let views = context.visible_views().map(|view| {
         let columns = view.columns.iter();
         ViewJson {
             name: view.name,
             kind: view.kind.name(),
             doc: view.doc,
-            rows: context.reader.count(view),
+            rows: (!context.client.visible().are_limited()).then(|| context.reader.count(view)),
             key: columns.clone().filter(|c| c.is_key).map(|c| c.name).collect(),
             columns: columns.map(ColumnJson::from).collect(),
         }

@@ -11,7 +11,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +19,7 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
 use super::MESSAGE_BYTES_MAX;
+use super::transport::Transport;
 use crate::subscribe::{ClientSink, Message, SendOutcome, WaitFuture};
 use crate::write_timeout::WRITE_TIMEOUT;
 
@@ -55,13 +55,13 @@ pub(super) enum Unreadable {
 
 /// The write side of a connection.
 pub(super) struct SocketConnection {
-    stream: TcpStream,
+    transport: Transport,
     unsent: Mutex<Unsent>,
     /// Wakes the flush task when bytes become unsent.
     has_unsent: Notify,
 }
 
-/// The part of the last frame that the system has not taken.
+/// The part of the last frame, as the transport carries it, that the system has not taken.
 #[derive(Default)]
 struct Unsent {
     rest: Vec<u8>,
@@ -78,8 +78,8 @@ thread_local! {
 }
 
 impl SocketConnection {
-    pub(super) fn new(stream: TcpStream) -> SocketConnection {
-        SocketConnection { stream, unsent: Mutex::default(), has_unsent: Notify::new() }
+    pub(super) fn new(transport: Transport) -> SocketConnection {
+        SocketConnection { transport, unsent: Mutex::default(), has_unsent: Notify::new() }
     }
 
     /// Sends a frame as soon as there is room.
@@ -101,7 +101,7 @@ impl SocketConnection {
         loop {
             self.has_unsent.notified().await;
             while let Ok(Some(since)) = self.flush() {
-                if timeout_at(since + WRITE_TIMEOUT, self.stream.writable()).await.is_err() {
+                if timeout_at(since + WRITE_TIMEOUT, self.transport.writable()).await.is_err() {
                     return Disconnected;
                 }
             }
@@ -111,15 +111,20 @@ impl SocketConnection {
         }
     }
 
-    /// Takes no more frames.
+    /// Takes no more frames. If all were taken, the client is told that nothing follows.
     pub(super) fn close(&self) {
-        self.lock().gone = true;
+        let mut unsent = self.lock();
+        if !unsent.gone && unsent.rest.is_empty() {
+            let end = self.transport.seal_end();
+            let _ = end.map(|end| self.write_some(&end)); // the connection ends in any case
+        }
+        unsent.gone = true;
     }
 
     /// Waits until nothing is buffered.
     async fn flushed(&self) {
         while let Ok(Some(_)) = self.flush() {
-            if self.stream.writable().await.is_err() {
+            if self.transport.writable().await.is_err() {
                 return;
             }
         }
@@ -155,12 +160,14 @@ impl SocketConnection {
 
     /// Writes frames when nothing is buffered, and buffers what the system does not take.
     fn begin(&self, unsent: &mut Unsent, frames: &[u8]) -> SendOutcome {
-        let Ok(taken) = self.write_some(frames) else {
+        let sealed = self.transport.seal(frames).map_err(|_| Disconnected);
+        let written = sealed.and_then(|sealed| Ok((self.write_some(&sealed)?, sealed)));
+        let Ok((taken, sealed)) = written else {
             self.disconnect(unsent);
             return SendOutcome::Gone;
         };
-        if taken < frames.len() {
-            unsent.rest = frames[taken..].to_vec();
+        if taken < sealed.len() {
+            unsent.rest = sealed[taken..].to_vec();
             unsent.since = Some(Instant::now());
             self.has_unsent.notify_one();
         }
@@ -192,10 +199,10 @@ impl SocketConnection {
     }
 
     /// Writes as much as the system takes now; returns the number of bytes.
-    fn write_some(&self, frames: &[u8]) -> Result<usize, Disconnected> {
+    fn write_some(&self, sealed: &[u8]) -> Result<usize, Disconnected> {
         let mut put = 0;
-        while put < frames.len() {
-            match self.stream.try_write(&frames[put..]) {
+        while put < sealed.len() {
+            match self.transport.try_write(&sealed[put..]) {
                 Ok(taken) if taken > 0 => put += taken,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Ok(_) | Err(_) => return Err(Disconnected),
@@ -299,7 +306,7 @@ impl MessageReader {
             let stream = self.0.get_mut();
             let refused = std::mem::take(&mut stream.refused);
             tokio::select! {
-                ready = stream.connection.stream.readable() => ready.map_err(|_| Unreadable::Gone)?,
+                ready = stream.connection.transport.readable() => ready.map_err(|_| Unreadable::Gone)?,
                 () = stream.connection.flushed(), if refused => {}
             }
         }
@@ -313,7 +320,7 @@ impl MessageReader {
 
 impl Read for FrameStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.connection.stream.try_read(buffer)
+        self.connection.transport.try_read(buffer)
     }
 }
 
@@ -353,5 +360,105 @@ mod tests {
             assert_eq!((&frame[..head.len()], frame.len()), (head, head.len() + len));
             assert!(frame[head.len()..].iter().all(|byte| *byte == b'x'));
         }
+    }
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+    use std::net::{SocketAddr, TcpStream as StdTcpStream};
+    use std::thread;
+    use std::time::Duration;
+    use tokio::net::TcpSocket;
+    use tokio_rustls::TlsAcceptor;
+
+    const MESSAGES: u32 = 300;
+
+    fn payload(number: u32) -> String {
+        format!("{number:08} {}", "x".repeat(1_000 + (number as usize * 7_919) % 60_000))
+    }
+
+    /// Sends more than the system buffers to a client that reads with pauses, and that pings meanwhile.
+    async fn send_all(transport: Transport) {
+        let connection = Arc::new(SocketConnection::new(transport));
+        let mut reader = MessageReader::new(Arc::clone(&connection), &Bytes::new());
+        let reading = tokio::spawn(async move { while reader.next().await.is_ok() {} });
+        let flushing = Arc::clone(&connection);
+        let flushing = tokio::spawn(async move { flushing.run_flush().await });
+        for number in 0..MESSAGES {
+            connection.send(Frame::Text, payload(number).as_bytes()).await.unwrap();
+        }
+        connection.flushed().await;
+        connection.close();
+        flushing.abort();
+        drop(connection);
+        let _ = reading.await; // the client has closed
+    }
+
+    fn receive_all(stream: impl Read + Write) {
+        let mut socket = WebSocket::from_raw_socket(stream, Role::Client, None);
+        for number in 0..MESSAGES {
+            let text = loop {
+                match socket.read().unwrap() {
+                    tungstenite::Message::Text(text) => break text,
+                    tungstenite::Message::Pong(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(text.as_str(), payload(number), "the frames are whole and in order");
+            if number % 10 == 0 {
+                let ping = tungstenite::Message::Ping(Bytes::from_static(b"there?"));
+                socket.send(ping).unwrap();
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
+    async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(8 * 1024).unwrap(); // so that writes are partial
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_slow_client_gets_every_frame() {
+        let (listener, address) = listener().await;
+        let client = thread::spawn(move || receive_all(StdTcpStream::connect(address).unwrap()));
+        let (tcp, _) = listener.accept().await.unwrap();
+        send_all(Transport::Plain(tcp)).await;
+        client.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_slow_client_gets_every_frame_over_tls() {
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = CertificateDer::from_pem_slice(signed.cert.pem().as_bytes()).unwrap();
+        let key = signed.signing_key.serialize_pem();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let server = server.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let server = server.with_single_cert(vec![certificate.clone()], key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let config = ClientConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+
+        let (listener, address) = listener().await;
+        let client = thread::spawn(move || {
+            let name = ServerName::try_from("localhost").unwrap();
+            let mut session = ClientConnection::new(config, name).unwrap();
+            let mut tcp = StdTcpStream::connect(address).unwrap();
+            session.complete_io(&mut tcp).unwrap();
+            receive_all(StreamOwned::new(session, tcp));
+        });
+        let (tcp, _) = listener.accept().await.unwrap();
+        let stream = TlsAcceptor::from(Arc::new(server)).accept(tcp).await.unwrap();
+        let (tcp, session) = stream.into_inner();
+        send_all(Transport::tls(tcp, session)).await;
+        client.join().unwrap();
     }
 }

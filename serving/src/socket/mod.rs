@@ -6,6 +6,7 @@
 
 mod connection;
 mod request;
+mod transport;
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tungstenite::Message;
@@ -30,6 +30,8 @@ use super::{Context, closed};
 use connection::{Disconnected, Frame, MessageReader, SocketConnection, Unreadable};
 use request::{ClientRequest, Member};
 use rows::View;
+
+pub(super) use transport::Transport;
 
 /// The most bytes of a client's message.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -73,8 +75,8 @@ impl Close {
 }
 
 /// Runs the session of a client to its end; `read` are bytes that were read already.
-pub(super) async fn run_session(context: Context, stream: TcpStream, read: &Bytes) {
-    let connection = Arc::new(SocketConnection::new(stream));
+pub(super) async fn run_session(context: Context, transport: Transport, read: &Bytes) {
+    let connection = Arc::new(SocketConnection::new(transport));
     let reader = MessageReader::new(Arc::clone(&connection), read);
     let mut session = Session { context, connection, subs: HashMap::new() };
     let close = session.run(reader).await;
@@ -201,7 +203,7 @@ impl Session {
                 None => Err(not_followed(&sub)),
             },
             ClientRequest::List => {
-                let views: Vec<&str> = self.context.views.names().collect();
+                let views: Vec<&str> = self.context.view_names().collect();
                 done(json!({ "type": "list", "subs": self.names(), "views": views }))
             }
             ClientRequest::Ping => done(json!({

@@ -37,14 +37,15 @@ fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 
 /// The table of routes.
 fn routes() -> String {
-    let mut table = String::from("| path | answer | parameters |\n|---|---|---|\n");
+    let mut table = String::from("| path | needs | answer | parameters |\n|---|---|---|---|\n");
     for endpoint in endpoints() {
         let method = &endpoint.methods[0];
         let own = endpoint.parameters.iter().filter(|one| one.place != ParameterPlace::Path);
         let names: Vec<_> = own.map(|parameter| format!("`{}`", parameter.name)).collect();
         let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
-        let Endpoint { path, doc, .. } = endpoint;
-        writeln!(table, "| `{method} {path}` | {doc} | {names} |").unwrap();
+        let Endpoint { path, doc, access, .. } = endpoint;
+        let needs = access.name();
+        writeln!(table, "| `{method} {path}` | {needs} | {doc} | {names} |").unwrap();
     }
     table
 }

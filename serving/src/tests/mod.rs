@@ -7,6 +7,7 @@ mod fields;
 mod filling;
 mod following;
 mod indicators;
+mod keys;
 mod page;
 mod parameters;
 mod problems;
@@ -16,6 +17,7 @@ mod service;
 mod sessions;
 mod site;
 mod sockets;
+mod tls;
 mod views;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,7 @@ use super::routes::app;
 use node_api::ingest::Keeping;
 use node_api::{Check, Health, Lineage, MetricsText};
 
-use super::{Context, Limits, Posts, ResumeTokens, UpdateCache};
+use super::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{
     CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,
@@ -151,6 +153,10 @@ impl MetricsText for Scraped {
         self.0.lock().unwrap().insert(view, rows);
     }
 
+    fn count_refused(&self, reason: &'static str) {
+        *self.0.lock().unwrap().entry(reason).or_default() += 1;
+    }
+
     fn content_type(&self) -> &'static str {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     }
@@ -258,6 +264,11 @@ impl Server {
             keeping: Keeping::Nothing,
             drain: Arc::new(|| ()),
             access: Arc::default(),
+            keys: None,
+            tls: None,
+            routes: RouteSet::All,
+            tickets: Tickets::default(),
+            client: Client::default(),
         };
         Server { rows, context }
     }

@@ -77,6 +77,7 @@ fn samples(parameter: &RouteParameter) -> [String; 2] {
         ParameterType::Word { words, .. } => [words[0], words[1]],
         ParameterType::Name("a view") => ["candles", "sources"],
         ParameterType::Name("a type of rows") => ["trade", "fill"],
+        ParameterType::Name("a scope of the key") => ["read", "ingest"],
         ParameterType::Name("an indicator that is computed") => ["sma20", "bb"],
         ParameterType::Name("an output of an indicator that is computed") => ["sma", "upper"],
         ParameterType::Columns => ["open_time", "state"],

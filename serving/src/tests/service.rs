@@ -35,6 +35,7 @@ async fn every_endpoint_listed_is_answered() {
                 "/ws" => 426,                    // it speaks WebSocket only
                 "/api/streaming/process" => 403, // and this server takes no rows
                 "/streaming/drain" => 202,
+                "/v1/tickets" => 201,
                 _ => 200,
             };
             assert_eq!(answer.status(), want, "{method} {path}");

@@ -29,7 +29,7 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn new(server: &Server, limits: Limits) -> Running {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut context = server.context.clone();
         context.limits = limits;
@@ -267,15 +267,15 @@ async fn http_2_without_asking_first() {
 }
 
 #[tokio::test]
-async fn only_loopback_is_bound() {
+async fn only_the_loopback_is_bound_without_keys() {
     for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
-        let error = bind(addr.parse().unwrap()).await.unwrap_err();
-        assert!(matches!(error, BindError::NotLoopback { .. }), "{addr}: {error}");
-        assert!(error.to_string().contains("only loopback addresses can be bound"));
+        let error = bind(addr.parse().unwrap(), false).await.unwrap_err();
+        assert!(matches!(error, BindError::NeedsKeys(_)), "{addr}: {error}");
+        assert!(error.to_string().contains("tickweave keys create"));
     }
-    let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let first = bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
     let addr = first.local_addr().unwrap();
-    let error = bind(addr).await.unwrap_err();
+    let error = bind(addr, false).await.unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error}");
     assert!(error.to_string().starts_with(&format!("{addr} is in use")));
 }

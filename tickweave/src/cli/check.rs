@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Outcome, print};
+use crate::keys::KeyFile;
 use crate::stderr::{problem, say};
 use connectors::SourceError;
 use dataflows::config::{Config, ConfigError, Layers};
 use dataflows::ingest::commit_log::registries;
 use dataflows::run::{RunError, input_faults};
+use serving::Certificates;
 
 /// Check a configuration and the files that it reads, and show what it comes to.
 ///
@@ -101,6 +103,15 @@ impl Check {
             layers.fault(place, in_words(fault))
         });
         let mut faults: Vec<_> = faults.collect();
+        let keys = config.protection.keys.as_deref().map(|path| KeyFile::at(path).key_set(true));
+        if let Some(Err(error)) = keys {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            faults.push(layers.fault("http.keys".to_owned(), error));
+        }
+        if let Some(Err(error)) = config.protection.tls.clone().map(Certificates::load) {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            faults.push(layers.fault("http.tls".to_owned(), error));
+        }
         match faults.len() {
             0 => Ok((layers, config)),
             1 => Err(faults.remove(0)),

@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 mod completions;
 mod demo;
+mod keys;
 mod logging;
 mod mapping;
 mod produce;
@@ -29,11 +30,13 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::keys::KeyFileError;
 use crate::log_format::{self, LogFormat};
 use crate::stderr::{self, problem};
 use dataflows::config::ConfigError;
 use dataflows::ingest::Stop;
 use dataflows::run::RunError;
+use serving::TlsError;
 use workload::produce::ProduceError;
 
 /// What stands below the list of commands.
@@ -80,6 +83,8 @@ enum Command {
     Check(check::Check),
     /// Look at the state that a job keeps, and copy it.
     Checkpoint(checkpoint::CheckpointCommand),
+    /// Make, list and revoke API keys.
+    Keys(keys::Keys),
     /// Follow a view of a running job.
     Tail(tail::Tail),
     /// Make ticks and write them somewhere.
@@ -136,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(json),
         Command::Check(check) => check.run(json),
         Command::Checkpoint(checkpoint) => checkpoint.run(json),
+        Command::Keys(keys) => keys.run(json),
         Command::Tail(tail) => tail.run(json),
         Command::Produce(produce) => produce.run(json),
         Command::Completions(completions) => completions.run(),
@@ -159,6 +165,8 @@ pub fn main() -> ExitCode {
 fn is_wrong_input(error: &anyhow::Error) -> bool {
     error.is::<ConfigError>()
         || error.is::<tail::Refused>()
+        || error.is::<KeyFileError>()
+        || error.is::<TlsError>()
         || error.downcast_ref().is_some_and(RunError::is_refusal)
         || error.downcast_ref().is_some_and(ProduceError::is_refusal)
 }

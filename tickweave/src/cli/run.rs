@@ -111,17 +111,25 @@ pub(super) fn live<B>(
     let stop = Stop::default();
     let _signals = signals(&stop)?;
     let (sources, workers) = (config.sources.len(), config.workers);
+    let scheme = if config.protection.tls.is_some() { "https" } else { "http" };
     let node = Node::start(config, options, &stop).map_err(|error| match error {
         NodeError::Run(error) => anyhow::Error::new(error), // decides the exit code
+        NodeError::Keys(error) => anyhow::Error::new(error), // this, too,
+        NodeError::Tls(error) => anyhow::Error::new(error), // and this
         error => anyhow::Error::new(error),
     })?;
     tracing::info!(
-        "run {}: {}, {}; serving http://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
+        "run {}: {}, {}; serving {scheme}://{}/ (views: /v1/views, candles: /v1/candles/SYMBOL)",
         node.generation(),
         plural(sources as u64, "source"),
         plural(workers as u64, "worker"),
         node.address(),
     );
+    if let Some(management) = node.management() {
+        tracing::info!(
+            "health and metrics: http://{management}/health, http://{management}/metrics"
+        );
+    }
     let beside = (beside(&node)?, supervised(&node, &stop)?);
     let report = node.wait();
     drop(beside);

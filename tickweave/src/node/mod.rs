@@ -17,7 +17,10 @@ use node_api::{Health, Lineage};
 use operators::NoStates;
 use rows::ViewReader;
 use rows::readers::ReaderPool;
-use serving::{Context, Limits, Posts, ResumeTokens, UpdateCache};
+use serving::{
+    Certificates, Client, Context, Limits, LiveKeys, Posts, ResumeTokens, RouteSet, Tickets,
+    TlsError, UpdateCache,
+};
 use tokio::sync::{Semaphore, watch};
 
 use dataflows::config::Config;
@@ -30,6 +33,7 @@ use dataflows::run::{Job, Report, RunError, RunOptions, run_live, views_version}
 use dataflows::telemetry::Metrics;
 
 use crate::descriptors::{self, Needs};
+use crate::keys::{KeyFile, KeyFileError, watched};
 
 pub use control::{NodeControl, UnknownSource};
 pub use server::{BoundServer, RunningServer, ServerError};
@@ -96,6 +100,12 @@ pub enum NodeError {
     /// The server.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The file of API keys.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The certificate of the server.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The threads that read views for clients, or the one that sequences.
     #[error("a thread of the node cannot be started")]
     Thread(#[source] std::io::Error),
@@ -106,12 +116,24 @@ impl Node {
     /// Setting `stop` stops it.
     ///
     /// # Errors
-    /// If the address cannot be bound, an output cannot be written or a thread cannot be started. That a source cannot
+    /// If the address cannot be bound, the keys cannot be read, an output cannot be written or a thread cannot be started. That a source cannot
     /// be opened is said by [`Node::wait`].
     pub fn start(config: Config, mut options: RunOptions, stop: &Stop) -> Result<Node, NodeError> {
         options.followed = true;
         options.keeps_state = true;
-        let server = BoundServer::bind(config.listen)?;
+        let has_keys = config.protection.keys.is_some();
+        let mut server = BoundServer::bind(config.listen, has_keys)?;
+        if let Some(management) = config.protection.management {
+            server = server.with_management(management, has_keys)?;
+        }
+        let tls = config.protection.tls.clone().map(Certificates::load).transpose()?;
+        if tls.is_none() && !config.listen.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                "keys and rows cross the network readable: set [http.tls], or serve a proxy that speaks TLS"
+            );
+        }
+        let keys = config.protection.keys.as_deref().map(KeyFile::at);
+        let keys = keys.map(|file| watched(file, server.runtime())).transpose()?;
         let job = Job::new(&config, Arc::new(NoStates), &options)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let readers = config.readers.on_cores(cores);
@@ -130,7 +152,7 @@ impl Node {
             keeping: job.keeping,
             stop: stop.clone(),
         };
-        let server = server.serve(handles.context(&config, readers));
+        let server = server.serve(handles.context(&config, readers, (keys, tls)));
         let (sinks, runtime) = (Sinks::default(), server.runtime().clone());
         let control = control(&config, job.paused.clone(), stop.clone());
         let (stopped, started) = (stop.clone(), sinks.clone());
@@ -154,6 +176,11 @@ impl Node {
     /// The address that it serves.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// The address of health and metrics alone, if there is one.
+    pub fn management(&self) -> Option<SocketAddr> {
+        self.server.management()
     }
 
     /// The number of this start.
@@ -228,10 +255,16 @@ fn control(config: &Config, paused: PausedSources, stop: Stop) -> NodeControl {
 
 impl Handles {
     /// What the routes answer from.
-    fn context(&self, config: &Config, readers: ReaderPool) -> Context {
+    fn context(
+        &self,
+        config: &Config,
+        readers: ReaderPool,
+        (keys, tls): (Option<LiveKeys>, Option<Certificates>),
+    ) -> Context {
         let (health, stop) = (self.health.clone(), self.stop.clone());
         let connections = descriptors::connections(config.connections, Needs::of(config));
-        let limits = Limits { connections, ..Limits::default() };
+        let clients = config.protection.limits;
+        let limits = Limits { connections, clients, ..Limits::default() };
         let ingest = self.http_ingest.clone();
         let updates = UpdateCache::default();
         self.board.also_retains(CLIENTS, updates.meter());
@@ -257,6 +290,11 @@ impl Handles {
             keeping: self.keeping,
             drain: Arc::new(move || drain(&stop)),
             access: Arc::new(config.access.clone()),
+            keys,
+            tls,
+            routes: RouteSet::All,
+            tickets: Tickets::default(),
+            client: Client::default(),
             limits,
         }
     }

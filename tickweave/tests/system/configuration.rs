@@ -30,6 +30,8 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Limits", "dataflows/src/config/raw.rs", "RawLimits", "[limits]"),
     section("State", "dataflows/src/config/raw.rs", "RawState", "[state]"),
     section("HTTP", "dataflows/src/config/raw.rs", "RawHttp", "[http]"),
+    section("Limits of clients", "dataflows/src/config/protection.rs", "RawClientLimits", "[http.limits]"),
+    section("TLS", "dataflows/src/config/protection.rs", "RawTls", "[http.tls]"),
     section("Recording", "dataflows/src/config/raw.rs", "RawRecording", "[recording]"),
     section("Calendars", "dataflows/src/config/raw.rs", "RawCalendar", "[[calendar]]"),
     section("Sessions of a calendar", "dataflows/src/config/raw.rs", "RawSession", "[[calendar.session]]"),

@@ -167,6 +167,7 @@ fn rows_reach_a_node_without_a_socket_and_are_seen_at_the_commit_that_is_answere
         atomic: true,
         key: None,
         durable_within: Duration::ZERO,
+        limits: Arc::default(),
     };
     let outcome = wait_for(|| match block_on(ingest.take(body.clone())) {
         Err(PostError::Closed) => None, // the run has not begun

@@ -12,7 +12,7 @@ use node_api::ingest::{
 };
 use tokio::sync::oneshot;
 
-use super::{HTTP_PARTITION, HTTP_SOURCE, Shared, Waiting};
+use super::{HTTP_PARTITION, HTTP_SOURCE, Shared, Waiting, senders};
 use crate::ingest::event_queues::EventSender;
 use crate::ingest::idempotency::{Answering, BoundPost, KeyState, KeyedFault, KeyedPost, token};
 use crate::ingest::input::SourceEvent;
@@ -102,6 +102,7 @@ impl Shared {
         self.check_room(0)?;
         let first = intake.next;
         let rows = self.decode(sent.form, sent.body, sent.row_type.as_deref(), first)?;
+        senders::check(&rows, &sent.limits)?;
         let at = self.bound().at;
         let (mut rejected, mut faults) = (0, Vec::new());
         let mut passed = Vec::with_capacity(rows.len());

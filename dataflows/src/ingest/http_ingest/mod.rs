@@ -5,6 +5,7 @@
 
 mod accept;
 mod durability;
+mod senders;
 #[cfg(test)]
 mod tests;
 

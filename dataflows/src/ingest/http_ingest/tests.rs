@@ -81,6 +81,7 @@ fn trades(prices: &[&str]) -> PostedBody {
         atomic: false,
         key: None,
         durable_within: Duration::ZERO,
+        limits: Default::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::client::Access;
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -27,18 +28,21 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
         Endpoint {
             methods: READ,
             path: "/openapi.json",
+            access: Access::Key,
             doc: "all paths with their parameters and answers, as OpenAPI 3.1",
             parameters: &[],
         },
         Endpoint {
             methods: READ,
             path: "/asyncapi.json",
+            access: Access::Key,
             doc: "the messages of subscriptions, as AsyncAPI 3.0",
             parameters: &[],
         },
         Endpoint {
             methods: READ,
             path: "/docs",
+            access: Access::Key,
             doc: "the same for people: every path, to read and to try",
             parameters: &[],
         },

@@ -6,6 +6,7 @@ use warp::http::Method;
 use super::super::Endpoint;
 use super::schemas::{reference, row_name, schemas};
 use crate::Context;
+use crate::client::Access;
 use crate::page::FILES;
 use crate::parameter::{CountRange, ParameterPlace, ParameterType, RouteParameter};
 use crate::problem::KINDS;
@@ -33,7 +34,19 @@ pub(crate) fn openapi<'a>(
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas(&views) },
+        "components": {
+            "schemas": schemas(&views),
+            "securitySchemes": {
+                "key": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "an API key, where the server has keys (`tickweave keys create`)",
+                },
+                "ticket": {
+                    "type": "apiKey", "in": "query", "name": "ticket",
+                    "description": "for browsers, which cannot send headers with every request: POST /v1/tickets",
+                },
+            },
+        },
     })
 }
 
@@ -43,6 +56,12 @@ fn operation(context: &Context, endpoint: &Endpoint, method: &Method) -> Value {
         "summary": endpoint.doc,
         "parameters": parameters(context, endpoint),
         "responses": responses(context, endpoint),
+        // Where the server has no keys, none is needed.
+        "security": match endpoint.access {
+            Access::Open => json!([]),
+            _ => json!([{ "key": [] }, { "ticket": [] }, {}]),
+        },
+        "x-needs": endpoint.access.name(),
     });
     if let Some(body) = endpoint.parameters.iter().find(|one| one.place == ParameterPlace::Body) {
         let types = media_types(endpoint, "Content-Type");
@@ -206,6 +225,7 @@ fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
         ("/docs/problems" | "/docs/problems/{problem}", _) => vec![(200, vec!["text/plain"])],
         ("/docs", _) => vec![(200, vec!["text/html"])],
         ("/api/streaming/process", _) => vec![(202, json())],
+        ("/v1/tickets", _) => vec![(201, json())],
         ("/streaming/drain", _) => vec![(200, json()), (202, json())],
         (_, []) => vec![(200, json())],
         (_, types) if is_cached => vec![(200, types.to_vec()), (304, Vec::new())],

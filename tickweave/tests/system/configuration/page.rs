@@ -36,9 +36,10 @@ const INTRODUCTION: &[&str] = &[
 ];
 
 /// Sources that check keys by `in_range`.
-const CHECKS: [&str; 4] = [
+const CHECKS: [&str; 5] = [
     "dataflows/src/config/check.rs",
     "dataflows/src/config/outliers.rs",
+    "dataflows/src/config/protection.rs",
     "dataflows/src/config/sources.rs",
     "dataflows/src/config/portfolios/mod.rs",
 ];
@@ -227,6 +228,7 @@ fn defaults_of(name: &str) -> Value {
         "RawLimits" => value(&config.limits),
         "RawState" => value(&config.state),
         "RawHttp" => value(&config.http),
+        "RawClientLimits" => value(&config.http.limits),
         "RawRecording" => value(&config.recording),
         "RawRisk" => value(&config.risk),
         "RawPortfolios" => value(&RawPortfolios::default()),

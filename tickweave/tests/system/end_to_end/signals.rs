@@ -122,7 +122,7 @@ fn nothing_but_the_loopback_is_bound() {
     Made::new(9, 10, 60_000).write(folder, None, "");
     for listen in ["0.0.0.0:0", "[::]:0", "192.168.1.1:80"] {
         let ran = tickweave(folder, &["run", "job.toml", "--listen", listen]);
-        ran.failed(2, &[listen, "without keys", "only addresses of the loopback"]);
+        ran.failed(2, &[listen, "without keys", "tickweave keys create"]);
         assert_eq!(ran.out, "");
     }
 }
