@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::batches::unpack;
 use super::board::{Board, ConsistentCut, KeyedAt};
+use super::cut::{BoardCut, class, table_page};
 use super::logs::LogAt;
 use super::ring::Ring;
 use super::scan;
@@ -17,8 +18,8 @@ use super::table::Table;
 use crate::views::CandlesView;
 use rows::readers::{Allowance, Class, ReadStop, ReaderPool};
 use rows::{
-    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
-    RowFilter, Scan, Snapshot, View, ViewReader,
+    AsOf, CandlePage, Cell, Change, Changes, Cut, Dimension, Frontier, Page, ReadError, ReadFuture,
+    Labels, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
@@ -205,16 +206,14 @@ impl BoardReader {
 
     /// The rows of a table; none if the view is not one.
     fn table(&self, scan: &Scan) -> Option<Page> {
-        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // tables have no history
-        let table = self.board.table(view)?;
-        let (frontier, mut rows) = table.read(|| self.board.frontier());
-        rows.retain(|row| filter.fits(view, row));
-        if *latest_first {
-            rows.reverse();
-        }
-        let more = rows.len() > *limit;
-        rows.truncate(*limit);
-        Some(Page { frontier, rows, more })
+        let table = self.board.table(scan.view)?;
+        let (frontier, rows) = table.read(|| self.board.frontier());
+        Some(table_page(frontier, rows, scan))
+    }
+
+    /// Names for the numbers in rows.
+    pub(super) fn labels(&self) -> &Labels {
+        &self.board.labels
     }
 }
 
@@ -232,16 +231,6 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
 }
 
-/// Whether a read of a view with these shards seeks its rows by key, or scans all of them.
-fn class(scan: &Scan, sharded_by: Option<Dimension>) -> Class {
-    let RowFilter { instruments, portfolios, .. } = &scan.filter;
-    match sharded_by {
-        Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
-        Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
-        _ => Class::Scan,
-    }
-}
-
 /// The result of a read with an unlimited allowance.
 fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
     read.map_err(|stop| match stop {
@@ -254,11 +243,12 @@ fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
 /// from when to when they look.
 fn kind(scan: &Scan) -> u64 {
     let Scan { view, filter, latest_first, limit, as_of } = scan;
-    let RowFilter { instruments, portfolios, timeframes, from, to, texts } = filter;
+    let RowFilter { instruments, portfolios, timeframes, from, to, after, through, texts } = filter;
     let mut hasher = DefaultHasher::new();
     (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
     let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
     (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
+    (after.is_some(), through.is_some()).hash(&mut hasher);
     texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
     hasher.finish()
 }
@@ -269,7 +259,7 @@ impl BoardReader {
     }
 
     /// Runs a read on the pool, or on the calling thread without one.
-    fn reading<T: Send + 'static>(
+    pub(super) fn reading<T: Send + 'static>(
         &self,
         class: Class,
         kind: Option<u64>,
@@ -299,6 +289,14 @@ impl ViewReader for BoardReader {
         self.reading(self.class(&scan), Some(kind(&scan)), move |reader, allowance| {
             reader.read_within(&scan, &mut taken, allowance)
         })
+    }
+
+    fn cut(
+        &self,
+        views: &[&'static View],
+        as_of: Option<AsOf>,
+    ) -> Result<Arc<dyn Cut>, ReadError> {
+        Ok(Arc::new(BoardCut::new(&self.board, self.clone(), views, as_of)?))
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {

@@ -3,6 +3,7 @@
 //! Keys are ordered by up to three dimensions. A scan seeks from one matching prefix to the next. It costs as much as
 //! its result and one seek per gap; it does not visit the keys in between.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use differential_dataflow::trace::cursor::{CursorList, cursor_list};
@@ -11,6 +12,7 @@ use market::Commit;
 
 use super::batches::Batch;
 use super::limited_rows::{LimitedRows, Needed};
+use super::series;
 use crate::views::kinds::{KeyPrefix, KeyedView, rows_of};
 use rows::readers::{Allowance, Exceeded};
 use rows::{
@@ -29,6 +31,15 @@ pub(super) fn read<V: KeyedView>(
     labels: &Labels,
     allowance: &mut Allowance<'_>,
 ) -> Result<Page, Exceeded> {
+    if series::is_of_latest::<V>(scan) {
+        let own = |key: V::Key, value: &V::Value, into: &mut VecDeque<Vec<Cell>>| {
+            into.extend(
+                rows::<V>(&key, value, labels).filter(|row| scan.filter.fits(scan.view, row)),
+            );
+        };
+        let (rows, more) = series::latest::<V, _>(batches, frontier, scan, allowance, own)?;
+        return Ok(Page { frontier, rows, more });
+    }
     let (mut limited, time) = limited::<V, _>(scan);
     if let Some(commit) = frontier.commit {
         let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
@@ -57,6 +68,12 @@ pub(super) fn entries<V: KeyedView>(
     scan: &Scan,
     allowance: &mut Allowance<'_>,
 ) -> Result<(Vec<KeyedEntry<V>>, bool), Exceeded> {
+    if series::is_of_latest::<V>(scan) {
+        let own = |key: V::Key, value: &V::Value, into: &mut VecDeque<KeyedEntry<V>>| {
+            into.push_back((key, value.clone()));
+        };
+        return series::latest::<V, _>(batches, frontier, scan, allowance, own);
+    }
     let (mut limited, time) = limited::<V, _>(scan);
     if let Some(commit) = frontier.commit {
         let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
@@ -130,7 +147,7 @@ fn moved_in<'a, V: KeyedView>(
 }
 
 /// The rows of a value.
-fn rows<V: KeyedView>(
+pub(super) fn rows<V: KeyedView>(
     key: &V::Key,
     value: &V::Value,
     labels: &Labels,
@@ -210,15 +227,20 @@ where
 type Times = Vec<(u64, i64)>;
 
 /// A scan over the matching keys, in order.
-struct CursorScan<V: KeyedView> {
+pub(super) struct CursorScan<V: KeyedView> {
     cursor: CursorList<<Batch<V> as Navigable>::Cursor>,
     storage: Vec<Batch<V>>,
-    ranges: [KeyRange; 3],
+    /// What it selects, by dimension of the key.
+    pub(super) ranges: [KeyRange; 3],
 }
 
 impl<V: KeyedView> CursorScan<V> {
     /// A scan from the beginning, or from behind a key.
-    fn new(batches: Vec<Batch<V>>, filter: &RowFilter, behind: Option<V::Key>) -> CursorScan<V> {
+    pub(super) fn new(
+        batches: Vec<Batch<V>>,
+        filter: &RowFilter,
+        behind: Option<V::Key>,
+    ) -> CursorScan<V> {
         let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
         let (mut cursor, storage) = cursor_list(batches);
         if let Some(behind) = behind {
@@ -231,6 +253,38 @@ impl<V: KeyedView> CursorScan<V> {
             V::ORDER.get(at).map_or(KeyRange::ANY, |by: &Dimension| filter.key_range(*by))
         };
         CursorScan { cursor, storage, ranges: [dimension(0), dimension(1), dimension(2)] }
+    }
+
+    /// Goes to the first key whose prefix is this one or later, forwards or backwards.
+    pub(super) fn seek(&mut self, prefix: KeyPrefix) -> Option<V::Key> {
+        let CursorScan { cursor, storage, .. } = self;
+        cursor.rewind_keys(storage);
+        cursor.seek_key(storage, &V::lowest(prefix));
+        cursor.get_key(storage).copied()
+    }
+
+    /// The first matching key whose prefix is this one or later.
+    pub(super) fn first(
+        &mut self,
+        prefix: KeyPrefix,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Option<V::Key>, Exceeded> {
+        let mut next = self.seek(prefix);
+        while let Some(key) = next {
+            allowance.take(1)?;
+            match match_prefix(&self.ranges, V::prefix(&key)) {
+                PrefixMatch::In => return Ok(Some(key)),
+                PrefixMatch::Past => return Ok(None),
+                PrefixMatch::SkipTo(prefix) => {
+                    next = self.seek(prefix);
+                    if next == Some(key) {
+                        self.cursor.step_key(&self.storage); // a skip always moves on
+                        next = self.cursor.get_key(&self.storage).copied();
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Calls `each` with every matching key and its values that is needed, which it returns.
@@ -276,7 +330,7 @@ impl<V: KeyedView> CursorScan<V> {
     }
 
     /// Calls `each` with every matching value that exists at `commit` and is needed, which it returns.
-    fn rows_at<N: Into<Needed>>(
+    pub(super) fn rows_at<N: Into<Needed>>(
         &mut self,
         commit: Commit,
         allowance: &mut Allowance<'_>,
