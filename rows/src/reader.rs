@@ -22,7 +22,7 @@ pub struct Frontier {
 }
 
 /// A point in the past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AsOf {
     /// A commit.
     Commit(Commit),
@@ -182,11 +182,7 @@ pub trait ViewReader: Send + Sync {
     /// # Errors
     ///
     /// If no snapshot point at or before `as_of` is retained.
-    fn cut(
-        &self,
-        views: &[&'static View],
-        as_of: Option<AsOf>,
-    ) -> Result<Arc<dyn Cut>, ReadError>;
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError>;
 
     /// Reads bars; the view of `scan` must be `candles`.
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage>;

@@ -34,6 +34,8 @@ pub(super) struct CandleQuery {
     pub(super) as_of: Option<AsOf>,
     /// Whether gaps are filled from the previous close.
     pub(super) fill: bool,
+    /// The condition that leaves open bars out; only of whole bars that are not filled.
+    pub(super) closed: Option<(usize, Vec<String>)>,
 }
 
 /// Candles, ascending in time.
@@ -159,7 +161,8 @@ impl CandleQuery {
         limit: usize,
     ) -> Scan {
         let own = RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
-        let filter = own.opening(from, to);
+        let texts = self.closed.clone().into_iter().collect();
+        let filter = RowFilter { texts, ..own.opening(from, to) };
         Scan { view: self.view, filter, latest_first, limit, as_of: self.as_of }
     }
 }

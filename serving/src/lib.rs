@@ -12,6 +12,7 @@
 
 mod bars;
 mod body;
+mod closed;
 mod column_text;
 mod consistent_reads;
 mod content_coding;
@@ -19,7 +20,10 @@ mod fill;
 mod filter;
 mod format;
 mod frontier_json;
+mod link;
+mod metrics_json;
 mod page;
+mod paging;
 mod parameter;
 mod post_answer;
 mod posts;

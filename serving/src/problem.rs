@@ -168,6 +168,20 @@ pub(super) const NOT_REACHED: ProblemKind = kind(
     "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`; or `as_of` names \
      what is still to come. Ask again, or wait longer.",
 );
+pub(super) const STALE: ProblemKind = kind(
+    "stale",
+    "Views are too old",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "The newest commit that views show is older than `max_staleness` allows, and no newer one came within `wait_ms`: the \
+     job stands still, recovers, or replays what is old. Ask again later, wait longer, or take older views.",
+);
+pub(super) const CURSOR_EXPIRED: ProblemKind = kind(
+    "cursor-expired",
+    "Cursor no longer kept",
+    StatusCode::GONE,
+    "What views were when the first page was read is kept for a minute after each page, and of few reads at a time. It is \
+     not kept any more, so the pages that are left cannot be read. `restart` is the link of the first page of a new read.",
+);
 pub(super) const BUSY: ProblemKind = kind(
     "busy",
     "No room now",
@@ -226,6 +240,8 @@ pub const KINDS: &[ProblemKind] = &[
     KEY_REUSED,
     ROWS_REFUSED,
     NOT_REACHED,
+    STALE,
+    CURSOR_EXPIRED,
     BUSY,
     OVERLOADED,
     MISDIRECTED,
@@ -234,7 +250,7 @@ pub const KINDS: &[ProblemKind] = &[
 ];
 
 /// The kinds of errors after which the same request may succeed later.
-const RETRYABLE: &[ProblemKind] = &[IN_PROGRESS, NOT_REACHED, BUSY, OVERLOADED, UNAVAILABLE];
+const RETRYABLE: &[ProblemKind] = &[IN_PROGRESS, NOT_REACHED, STALE, BUSY, OVERLOADED, UNAVAILABLE];
 
 /// An error of one part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -263,6 +279,7 @@ struct Details {
     suggestions: Vec<String>,
     routes: Vec<String>,
     allow: Option<String>,
+    restart: Option<String>,
 }
 
 impl Problem {
@@ -275,6 +292,7 @@ impl Problem {
             suggestions: Vec::new(),
             routes: Vec::new(),
             allow: None,
+            restart: None,
         }))
     }
 
@@ -322,6 +340,12 @@ impl Problem {
         self
     }
 
+    /// The link with which to begin anew.
+    pub(super) fn restart(mut self, link: String) -> Problem {
+        self.0.restart = Some(link);
+        self
+    }
+
     /// The HTTP answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(details) = self;
@@ -361,6 +385,7 @@ impl Problem {
             errors: &details.errors,
             suggestions: &details.suggestions,
             routes: &details.routes,
+            restart: details.restart.as_deref(),
         }
     }
 }
@@ -396,4 +421,6 @@ struct Body<'a> {
     suggestions: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     routes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart: Option<&'a str>,
 }

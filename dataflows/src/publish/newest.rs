@@ -20,7 +20,9 @@ pub(super) fn read<V: KeyedView>(
         return scan::read::<V>(batches, frontier, scan, labels, allowance);
     }
     let mut all: Vec<Vec<Cell>> = Vec::new();
-    let Some(commit) = frontier.commit else { return Ok(Page { frontier, rows: all, more: false }) };
+    let Some(commit) = frontier.commit else {
+        return Ok(Page { frontier, rows: all, more: false });
+    };
     let mut cursor_scan = CursorScan::<V>::new(batches, &scan.filter, None);
     let ranges = cursor_scan.ranges.clone();
     let mut from = Some([0; 3]);

@@ -18,8 +18,8 @@ use super::table::Table;
 use crate::views::CandlesView;
 use rows::readers::{Allowance, Class, ReadStop, ReaderPool};
 use rows::{
-    AsOf, CandlePage, Cell, Change, Changes, Cut, Dimension, Frontier, Page, ReadError, ReadFuture,
-    Labels, RowFilter, Scan, Snapshot, View, ViewReader,
+    AsOf, CandlePage, Cell, Change, Changes, Cut, Dimension, Frontier, Labels, Page, ReadError,
+    ReadFuture, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
@@ -291,11 +291,7 @@ impl ViewReader for BoardReader {
         })
     }
 
-    fn cut(
-        &self,
-        views: &[&'static View],
-        as_of: Option<AsOf>,
-    ) -> Result<Arc<dyn Cut>, ReadError> {
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
         Ok(Arc::new(BoardCut::new(&self.board, self.clone(), views, as_of)?))
     }
 

@@ -4,17 +4,20 @@
 //! index, the answers to unknown paths and wrong methods, and the tables of `docs/http.md` follow from the list.
 
 mod candles;
+mod data;
 mod drain;
 mod frame;
 mod health;
 mod index;
 mod indicators;
+mod latest;
 mod metrics;
 mod page;
 mod problems;
 mod process;
 mod site;
 mod socket;
+mod status;
 mod stream;
 mod symbols;
 mod view;
@@ -77,8 +80,11 @@ pub const ROUTES: &[RouteEntry] = &[
     views::ENTRY,
     symbols::ENTRY,
     view::ENTRY,
+    latest::ENTRY,
     candles::ENTRY,
     indicators::ENTRY,
+    data::ENTRY,
+    status::ENTRY,
     problems::ENTRY,
     stream::ENTRY,
     socket::ENTRY,
@@ -247,12 +253,12 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 const X_COMMIT: HeaderName = HeaderName::from_static("x-commit");
 const X_FRONTIER: HeaderName = HeaderName::from_static("x-frontier");
 
-/// Stamps an answer with its frontier: `X-Commit` (absent before the first) and `X-Frontier`.
+/// Stamps an answer with its frontier: `X-Commit` and `X-Frontier`, which are absent before the first commit.
 fn stamp(response: &mut Response, frontier: Frontier) {
     if let Some(commit) = frontier.commit {
         set(response, X_COMMIT, &commit.0.to_string());
+        set(response, X_FRONTIER, &frontier.at.rfc3339());
     }
-    set(response, X_FRONTIER, &frontier.at.rfc3339());
 }
 
 /// The date of the deprecation, 2026-11-29, as RFC 9745 writes it.

@@ -191,6 +191,7 @@ async fn outcome(
     let answer = Answer {
         accepted,
         rejected,
+        has_errors: rejected > 0,
         errors_left_out: rejected - faults.len().min(rejected),
         errors: faults.iter().map(RowError::of).collect(),
         completion_token: token.map(|token| token.to_string()),

@@ -70,11 +70,7 @@ impl ViewReader for Pooled {
         })
     }
 
-    fn cut(
-        &self,
-        views: &[&'static View],
-        as_of: Option<AsOf>,
-    ) -> Result<Arc<dyn Cut>, ReadError> {
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
         self.rows.cut(views, as_of)
     }
 

@@ -90,7 +90,10 @@ fn newest_of(rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    ((0..3_u64, 0..2_usize, prop_oneof![0..6_i64, 1_000..1_003_i64]), prop::option::of(any::<bool>()))
+    (
+        (0..3_u64, 0..2_usize, prop_oneof![0..6_i64, 1_000..1_003_i64]),
+        prop::option::of(any::<bool>()),
+    )
 }
 
 proptest! {
@@ -144,14 +147,17 @@ proptest! {
 #[test]
 fn reads_from_the_end_do_not_visit_the_beginning() {
     const BARS: i64 = 20_000;
-    let of = |instrument| (0..BARS).map(move |minute| ((instrument, 0, minute), Some(minute < BARS - 1)));
+    let of = |instrument| {
+        (0..BARS).map(move |minute| ((instrument, 0, minute), Some(minute < BARS - 1)))
+    };
     let list = batches(&[(0..3).flat_map(of).collect()]);
     let frontier = Frontier { commit: Some(Commit(0)), at: EventTime((BARS - 1) * MINUTE + 1) };
     let newest = Scan::all(&CandlesView::VIEW);
     let got = page(newest::read::<CandlesView>, &list, frontier, &newest, 100).unwrap();
     assert_eq!(got.rows.len(), 3);
     let state = CandlesView::VIEW.column("state").unwrap();
-    let closed = RowFilter { texts: vec![(state, vec!["final".to_owned()])], ..RowFilter::default() };
+    let closed =
+        RowFilter { texts: vec![(state, vec!["final".to_owned()])], ..RowFilter::default() };
     let closed = Scan { filter: closed, ..newest };
     let got = page(newest::read::<CandlesView>, &list, frontier, &closed, 150).unwrap();
     let times: Vec<_> = got.rows.iter().map(|row| row[2].clone()).collect();
