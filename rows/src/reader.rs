@@ -118,6 +118,9 @@ pub trait Cut: Send + Sync {
     /// It costs as much as its result: bars that are not the newest are not visited. A log is read backwards until all
     /// selected instruments were found.
     fn newest(&self, scan: Scan) -> ReadFuture<'static, Page>;
+
+    /// Reads bars; the view of `scan` must be `candles`. Only the dimensions of the key are filtered.
+    fn candles(&self, scan: Scan) -> ReadFuture<'static, CandlePage>;
 }
 
 /// Rows of a snapshot, and the snapshot of the rows behind them.

@@ -213,8 +213,7 @@ pub(super) const UNAVAILABLE: ProblemKind = kind(
     "unavailable",
     "Not available now",
     StatusCode::SERVICE_UNAVAILABLE,
-    "The process cannot answer at the moment: it is stopping, or commits follow so fast on each other that \
-     several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
+    "The process cannot answer at the moment, since it is stopping. Ask again after `Retry-After` seconds.",
 );
 
 /// All kinds of errors.

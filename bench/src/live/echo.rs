@@ -112,6 +112,10 @@ impl Cut for Rows {
     fn newest(&self, scan: Scan) -> ReadFuture<'static, Page> {
         self.scan(scan)
     }
+
+    fn candles(&self, _: Scan) -> ReadFuture<'static, CandlePage> {
+        Box::pin(std::future::ready(Err(ReadError::Closed))) // nobody asks the probe for sessions
+    }
 }
 
 fn ready<T: Send + 'static>(answer: T) -> ReadFuture<'static, T> {

@@ -1,7 +1,8 @@
 //! The rows of the newest bars.
 
 use super::batches::Batch;
-use super::scan::{self, CursorScan, rows};
+use super::cursor_scan::CursorScan;
+use super::scan::{self, rows};
 use super::series::{Windows, behind, has_series};
 use crate::views::kinds::KeyedView;
 use rows::readers::{Allowance, Exceeded};

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use market::{Commit, EventTime};
 
 use super::batches::Batch;
-use super::scan::CursorScan;
+use super::cursor_scan::CursorScan;
 use crate::views::kinds::{KeyPrefix, KeyedView};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Dimension, Frontier, KeyRange, Scan};

@@ -76,7 +76,7 @@ impl OpenCuts {
 #[cfg(test)]
 mod tests {
     use market::EventTime;
-    use rows::{Frontier, Page, ReadError, ReadFuture, Scan};
+    use rows::{CandlePage, Frontier, Page, ReadError, ReadFuture, Scan};
 
     use super::*;
 
@@ -93,6 +93,10 @@ mod tests {
 
         fn newest(&self, scan: Scan) -> ReadFuture<'static, Page> {
             self.scan(scan)
+        }
+
+        fn candles(&self, _: Scan) -> ReadFuture<'static, CandlePage> {
+            Box::pin(async { Err(ReadError::Closed) })
         }
     }
 
