@@ -88,6 +88,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
             let (commit, round) = (binding.commit, number % ROUND == ROUND - 1);
             let context = CommitContext {
                 commit,
+                at: binding.at,
                 round,
                 watermarks,
                 round_watermarks,

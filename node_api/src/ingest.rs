@@ -24,7 +24,8 @@ pub enum PostedFormat {
     Csv,
 }
 
-/// The most rejected rows of a body that are listed, and the most characters of the name of a field that are.
+/// The most faults of a body that are listed (a row may have several), and the most characters of the name of a field
+/// that are.
 pub const FAULTS_MAX: usize = 1_000;
 /// See [`FAULTS_MAX`].
 pub const FIELD_MAX: usize = 64;
@@ -76,7 +77,7 @@ pub struct PostOutcome {
     pub accepted: usize,
     /// The number of rows that were rejected; each is a dead letter.
     pub rejected: usize,
-    /// The first [`FAULTS_MAX`] of them.
+    /// What is wrong with them, in the order of rows: the first [`FAULTS_MAX`] faults.
     pub faults: Vec<RowFault>,
     /// The commit that ends the round in which all rows are bound: every view that is complete at it shows
     /// them. None if that took too long to be waited for, or before the first round.
@@ -87,7 +88,7 @@ pub struct PostOutcome {
     pub is_replayed: bool,
 }
 
-/// Why a row was rejected.
+/// Why a row was rejected, or one of several reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowFault {
     /// Its number, from 0.
@@ -118,7 +119,7 @@ pub enum PostError {
     /// All or nothing was asked for, and these rows are wrong.
     #[error("{rejected} of {of} rows are wrong, so none was taken")]
     Refused {
-        /// The first [`FAULTS_MAX`] rows that are wrong.
+        /// The first [`FAULTS_MAX`] faults of rows that are wrong.
         rows: Vec<RowFault>,
         /// How many are wrong.
         rejected: usize,

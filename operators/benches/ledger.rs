@@ -179,6 +179,7 @@ impl Venue {
         let watermarks = Watermarks::new([Some(EventTime((now - 5 * SECOND) as i64))]);
         let context = CommitContext {
             commit: Commit(number),
+            at: EventTime(now as i64),
             round: true,
             round_watermarks: watermarks.clone(),
             watermarks,

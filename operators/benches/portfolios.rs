@@ -213,6 +213,7 @@ impl PortfolioBench {
     fn commit(&mut self, worker: &mut Worker, round: bool) -> f64 {
         self.contexts.send(Arc::new(CommitContext {
             commit: Commit(self.next),
+            at: EventTime(self.next as i64),
             round,
             watermarks: Watermarks::none(1),
             round_watermarks: Watermarks::none(1),

@@ -58,9 +58,10 @@ fn changed(instrument: u64, index: i64, seed: i64) -> Arc<BarChange> {
 }
 
 fn context(commit: u64) -> CommitContext {
-    let (commit, watermarks) = (Commit(commit), Watermarks::none(1));
+    let watermarks = Watermarks::none(1);
     CommitContext {
-        commit,
+        commit: Commit(commit),
+        at: EventTime(commit as i64),
         round: true,
         round_watermarks: watermarks.clone(),
         watermarks,

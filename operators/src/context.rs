@@ -31,6 +31,8 @@ pub struct ReadFrom(Arc<[Option<EventTime>]>);
 pub struct CommitContext {
     /// Its number.
     pub commit: Commit,
+    /// The system time to which it is bound: that of the clock when it was made, and the same in a replay.
+    pub at: EventTime,
     /// Whether it ends a round: larger timeframes move only then.
     pub round: bool,
     /// The watermarks of the commit before: all decisions in this one use them.

@@ -26,7 +26,7 @@ pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, cou
 pub use const_text::are_equal;
 pub use labels::{Labels, PartitionNames};
 pub use reader::{
-    AsOf, CandlePage, Change, Changes, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
+    AsOf, CandlePage, Change, Changes, Cut, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
     SnapshotPart, ViewReader,
 };
 pub use row::Row;

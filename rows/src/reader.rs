@@ -22,7 +22,7 @@ pub struct Frontier {
 }
 
 /// A point in the past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AsOf {
     /// A commit.
     Commit(Commit),
@@ -99,6 +99,30 @@ pub trait Snapshot: Send + Sync {
     fn next(&self, rows: usize) -> SnapshotPart;
 }
 
+/// Some views at one frontier.
+///
+/// A cut never changes: what is read again is the same, however much later. What it holds stays in memory until its
+/// last clone is dropped, so whoever keeps one bounds how many, and for how long.
+pub trait Cut: Send + Sync {
+    /// The frontier of all reads.
+    fn frontier(&self) -> Frontier;
+
+    /// Reads rows of one of the views. The point of `scan.as_of` plays no part: the cut was made there. Views that the
+    /// cut was not made of have no rows.
+    fn scan(&self, scan: Scan) -> ReadFuture<'static, Page>;
+
+    /// Of the rows that a scan selects, those of the newest bar of each instrument and timeframe. Of views without a
+    /// time in their key that is all rows, since they hold what is now; of a log, the newest row of each instrument, or
+    /// of all, if it has no instruments. Rows are in the order of the key; the limit keeps the first.
+    ///
+    /// It costs as much as its result: bars that are not the newest are not visited. A log is read backwards until all
+    /// selected instruments were found.
+    fn newest(&self, scan: Scan) -> ReadFuture<'static, Page>;
+
+    /// Reads bars; the view of `scan` must be `candles`. Only the dimensions of the key are filtered.
+    fn candles(&self, scan: Scan) -> ReadFuture<'static, CandlePage>;
+}
+
 /// Rows of a snapshot, and the snapshot of the rows behind them.
 pub type SnapshotPart = (Vec<Vec<Cell>>, Option<Arc<dyn Snapshot>>);
 
@@ -157,6 +181,14 @@ pub trait ViewReader: Send + Sync {
 
     /// Reads rows.
     fn scan(&self, scan: Scan) -> ReadFuture<'_, Page>;
+
+    /// Several views at one frontier: the present one, or that of the latest snapshot point at or before `as_of`. That
+    /// is only for views with a history.
+    ///
+    /// # Errors
+    ///
+    /// If no snapshot point at or before `as_of` is retained.
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError>;
 
     /// Reads bars; the view of `scan` must be `candles`.
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage>;

@@ -1,6 +1,6 @@
 //! Selects rows of a view.
 
-use market::{EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
+use market::{Commit, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 use crate::cell::Cell;
 use crate::text::plain_text;
@@ -21,6 +21,10 @@ pub struct RowFilter {
     pub from: Option<EventTime>,
     /// Bars that open before this time.
     pub to: Option<EventTime>,
+    /// Rows of commits after this one, by the [commit of a row](View::commit_column).
+    pub after: Option<Commit>,
+    /// Rows of commits up to this one.
+    pub through: Option<Commit>,
     /// By number of a column: the texts that it may have.
     pub texts: Vec<(usize, Vec<String>)>,
 }
@@ -114,6 +118,12 @@ impl RowFilter {
         only(&self.timeframes)
     }
 
+    /// Whether rows of a commit are selected.
+    pub fn has_commit(&self, commit: Commit) -> bool {
+        self.after.is_none_or(|after| commit > after)
+            && self.through.is_none_or(|through| commit <= through)
+    }
+
     /// The selected values of a dimension.
     pub fn key_range(&self, dimension: Dimension) -> KeyRange {
         match dimension {
@@ -149,10 +159,15 @@ impl RowFilter {
                 _ => {}
             }
         }
+        let commit = match (self.after, self.through) {
+            (None, None) => true,
+            _ => view.commit_of(cells).is_some_and(|commit| self.has_commit(commit)),
+        };
         instrument
             && portfolio
             && timeframe
             && time
+            && commit
             && self.texts.iter().all(|(column, texts)| match cells.get(*column) {
                 Some(Cell::TradeId(id)) => texts.iter().any(|text| id.is_called(text)),
                 Some(Cell::Model(id)) => texts.iter().any(|text| ModelId::of(text) == *id),

@@ -1,5 +1,7 @@
 //! A view: a named output of a job.
 
+use market::Commit;
+
 use crate::cell::Cell;
 use crate::column::Column;
 
@@ -72,6 +74,21 @@ impl View {
     /// In builds with debug assertions, panics at a row that does not [fit](View::check_row).
     pub fn debug_check(&self, cells: &[Cell]) {
         debug_assert_eq!(self.check_row(cells), Ok(()));
+    }
+
+    /// The column with the commit of a row: of a log that which appended it, of alerts the last that changed it. None of
+    /// views whose rows do not say it.
+    pub fn commit_column(&self) -> Option<usize> {
+        let name = if self.kind == ViewKind::Log { "commit" } else { "last_commit" };
+        self.column(name)
+    }
+
+    /// The commit of a row.
+    pub fn commit_of(&self, cells: &[Cell]) -> Option<Commit> {
+        match cells.get(self.commit_column()?) {
+            Some(Cell::Unsigned(commit)) => Some(Commit(*commit)),
+            _ => None,
+        }
     }
 
     /// The number of a column.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use market::{EventTime, Instrument, SessionKind, Timeframe};
 
-use rows::{AsOf, Cell, Frontier, Page, RowFilter, Scan, View};
+use rows::{AsOf, Cell, Cut, Frontier, Page, RowFilter, Scan, View};
 
 use super::Context;
-use super::consistent_reads::{ATTEMPTS, view_moving};
 use super::fill::{CLOSE, Filling, OPEN_TIME, STATE};
 use super::format::Line;
 use super::problem::Problem;
@@ -34,6 +33,8 @@ pub(super) struct CandleQuery {
     pub(super) as_of: Option<AsOf>,
     /// Whether gaps are filled from the previous close.
     pub(super) fill: bool,
+    /// The condition that leaves open bars out; only of whole bars that are not filled.
+    pub(super) closed: Option<(usize, Vec<String>)>,
 }
 
 /// Candles, ascending in time.
@@ -54,43 +55,48 @@ struct Around {
 impl CandleQuery {
     /// Reads the candles.
     pub(super) async fn read(&self, context: &Context) -> Result<Bars, Problem> {
+        if !self.fill && self.session.is_none() {
+            let page = ascending(context.reader.scan(self.page()).await?, &self.page());
+            let Page { frontier, rows, more } = page;
+            return Ok(Bars { frontier, lines: Line::all(rows), more });
+        }
+        // Sessions and filling take several reads.
+        let cut = context.reader.cut(&[self.view], self.as_of)?;
+        let page = ascending(self.rows(context, &cut, self.page()).await?, &self.page());
         if !self.fill {
-            let page = self.page(context).await?;
-            let lines = page.rows.into_iter().map(|cells| Line { cells, filled: None });
-            return Ok(Bars { frontier: page.frontier, lines: lines.collect(), more: page.more });
+            let Page { frontier, rows, more } = page;
+            return Ok(Bars { frontier, lines: Line::all(rows), more });
         }
-        // Filling takes up to four reads, and a commit may fall between two of them.
-        for _ in 0..ATTEMPTS {
-            let page = self.page(context).await?;
-            if let Some(around) = self.around(context, &page).await? {
-                return Ok(self.filled(context, page, around));
-            }
-        }
-        Err(view_moving())
+        let around = self.around(context, &cut, &page).await?;
+        Ok(self.filled(context, page, around))
     }
 
-    /// The rows, ascending.
-    async fn page(&self, context: &Context) -> Result<Page, Problem> {
-        let latest_first = self.from.is_none();
-        let scan = self.scan(self.from, self.to, latest_first, self.limit);
-        let mut page = self.rows(context, scan).await?;
-        if latest_first {
-            page.rows.reverse();
-        }
-        Ok(page)
+    /// The scan of the rows of the answer.
+    fn page(&self) -> Scan {
+        self.scan(self.from, self.to, self.from.is_none(), self.limit)
     }
 
     /// The rows of a scan, of the requested kind of session.
-    async fn rows(&self, context: &Context, scan: Scan) -> Result<Page, Problem> {
+    async fn rows(
+        &self,
+        context: &Context,
+        cut: &Arc<dyn Cut>,
+        scan: Scan,
+    ) -> Result<Page, Problem> {
         let calendar = context.calendars.get(self.instrument.spec.calendar);
         match self.session {
-            None => Ok(context.reader.scan(scan).await?),
-            Some(kind) => InSession { context, calendar, kind }.scan(scan).await,
+            None => Ok(cut.scan(scan).await?),
+            Some(kind) => InSession { context, cut: &**cut, calendar, kind }.scan(scan).await,
         }
     }
 
-    /// The rows around a page; none if the frontier has advanced since the page was read.
-    async fn around(&self, context: &Context, page: &Page) -> Result<Option<Around>, Problem> {
+    /// The rows around a page.
+    async fn around(
+        &self,
+        context: &Context,
+        cut: &Arc<dyn Cut>,
+        page: &Page,
+    ) -> Result<Around, Problem> {
         let mut around = Around::default();
         let first = page.rows.first();
         // Without `from` there are rows before the first only if the limit left them out; then their
@@ -103,10 +109,7 @@ impl CandleQuery {
         if let Some(before) = before {
             for limit in [1, SEARCHED] {
                 let scan = self.scan(None, Some(before), true, limit);
-                let earlier = self.rows(context, scan).await?;
-                if earlier.frontier != page.frontier {
-                    return Ok(None);
-                }
+                let earlier = self.rows(context, cut, scan).await?;
                 let with_close = earlier.rows.iter().find(|row| !has_no_close(row));
                 around.close_before = with_close.and_then(|row| row.get(CLOSE)).cloned();
                 if around.close_before.is_some() || !earlier.more {
@@ -115,13 +118,10 @@ impl CandleQuery {
             }
         }
         if let Some(to) = self.to {
-            let later = self.rows(context, self.scan(Some(to), None, false, 1)).await?;
-            if later.frontier != page.frontier {
-                return Ok(None);
-            }
+            let later = self.rows(context, cut, self.scan(Some(to), None, false, 1)).await?;
             around.state_after = later.rows.first().and_then(|row| row.get(STATE)).cloned();
         }
-        Ok(Some(around))
+        Ok(around)
     }
 
     fn filled(&self, context: &Context, page: Page, around: Around) -> Bars {
@@ -159,9 +159,18 @@ impl CandleQuery {
         limit: usize,
     ) -> Scan {
         let own = RowFilter::of_instrument(self.instrument.id).of_timeframe(self.timeframe);
-        let filter = own.opening(from, to);
+        let texts = self.closed.clone().into_iter().collect();
+        let filter = RowFilter { texts, ..own.opening(from, to) };
         Scan { view: self.view, filter, latest_first, limit, as_of: self.as_of }
     }
+}
+
+/// The rows of a scan in the order of time.
+fn ascending(mut page: Page, scan: &Scan) -> Page {
+    if scan.latest_first {
+        page.rows.reverse();
+    }
+    page
 }
 
 fn open_time(row: &[Cell]) -> Option<EventTime> {

@@ -50,6 +50,16 @@ pub(super) const FIELDS: RouteParameter = RouteParameter::query(
 )
 .several();
 
+/// Names that columns have elsewhere, in posts or in files, each with that of the views.
+const OTHER_NAMES: &[(&str, &str)] =
+    &[("symbol", "instrument"), ("tf", "timeframe"), ("quantity", "size"), ("size", "quantity")];
+
+/// The number of the column of this name, or of this [other name](OTHER_NAMES).
+fn column_named(view: &View, name: &str) -> Option<usize> {
+    let other = || OTHER_NAMES.iter().filter(|(other, _)| *other == name);
+    view.column(name).or_else(|| other().find_map(|(_, own)| view.column(own)))
+}
+
 /// The most values of one parameter.
 const VALUES_MAX: usize = 1_000;
 
@@ -62,7 +72,7 @@ impl<'a> FilterQuery<'a> {
     ) -> FilterQuery<'a> {
         let by_name = |name: &str| {
             let other = named(declared).any(|parameter| parameter.is_named(name));
-            view.column(name).filter(|_| !other)
+            column_named(view, name).filter(|_| !other)
         };
         let mut columns: Vec<(usize, &str)> = Vec::new();
         let mut rest = Vec::new();
@@ -154,6 +164,7 @@ pub(super) fn row_filter(
         from,
         to,
         texts,
+        ..RowFilter::default()
     };
     // Also part of what subscribers share, so that those of different keys share only what both may see.
     Ok(context.client.visible().narrow(view, wanted))
@@ -162,21 +173,17 @@ pub(super) fn row_filter(
 /// The columns that [`FIELDS`] leaves out. Key columns are always included.
 pub(super) fn hidden(query: &mut Query<'_>, view: &View) -> Vec<&'static str> {
     let fields = query.parsed(&FIELDS, |text| {
-        let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-        match fields.iter().find(|field| view.column(field).is_none()) {
-            Some(unknown) => {
-                let all = view.columns.iter().map(|column| column.name.to_owned());
-                Err((format!("names `{unknown}`, which is no column of it"), all.collect()))
-            }
-            None => Ok(fields.into_iter().map(str::to_owned).collect::<Vec<_>>()),
-        }
+        let fields = text.split(',').map(str::trim);
+        let fields = fields.map(|field| column_named(view, field).ok_or(field));
+        fields.collect::<Result<Vec<usize>, &str>>().map_err(|unknown| {
+            let all = view.columns.iter().map(|column| column.name.to_owned());
+            (format!("names `{unknown}`, which is no column of it"), all.collect())
+        })
     });
     let Some(fields) = fields else { return Vec::new() };
-    let left_out = view
-        .columns
-        .iter()
-        .filter(|column| !column.is_key && !fields.iter().any(|field| field == column.name));
-    left_out.map(|column| column.name).collect()
+    let columns = view.columns.iter().enumerate();
+    let left_out = columns.filter(|(at, column)| !column.is_key && !fields.contains(at));
+    left_out.map(|(_, column)| column.name).collect()
 }
 
 fn values(text: &str) -> Vec<String> {

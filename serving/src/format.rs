@@ -26,6 +26,13 @@ pub(super) const NUMBERS_AS_STRINGS: WordParameter<bool> = WordParameter::new(
     "number",
     "whether JSON has prices, quantities and other decimals as numbers or as strings",
 );
+/// Whether JSON is a plain list of rows, without an object around it.
+pub(super) const PLAIN_LIST: WordParameter<bool> = WordParameter::new(
+    "shape",
+    Words::new(&["object", "rows"], &[false, true]),
+    "object",
+    "`rows` answers JSON as a plain list of whole rows, as `pandas.read_json` takes it; the rest is in headers",
+);
 /// `Accept` where rows are answered.
 pub(super) const ACCEPT_ROWS: RouteParameter =
     accept(&[Format::Json.media(), Format::Csv.media(), Format::Ndjson.media()]);
@@ -181,6 +188,13 @@ pub(super) struct Shown<'a> {
     pub(super) numbers_as_strings: bool,
 }
 
+impl Line {
+    /// Rows of a request that fills nothing.
+    pub(super) fn all(rows: Vec<Vec<Cell>>) -> Vec<Line> {
+        rows.into_iter().map(|cells| Line { cells, filled: None }).collect()
+    }
+}
+
 impl Shown<'_> {
     /// Appends a row as a JSON object.
     pub(super) fn json(&self, line: &Line, out: &mut String) {
@@ -189,6 +203,18 @@ impl Shown<'_> {
             out.pop();
             out.push_str(if filled { ",\"filled\":true}" } else { ",\"filled\":false}" });
         }
+    }
+
+    /// Appends rows as a list of JSON objects.
+    pub(super) fn list(&self, lines: &[Line], out: &mut String) {
+        out.push('[');
+        for (number, line) in lines.iter().enumerate() {
+            if number > 0 {
+                out.push(',');
+            }
+            self.json(line, out);
+        }
+        out.push(']');
     }
 
     /// Appends cells as a JSON object.

@@ -4,12 +4,13 @@ use market::Generation;
 use rows::Frontier;
 use serde::Serialize;
 
-/// A frontier in JSON: commits are counted within one run of the process, so the run stands beside the commit.
+/// A frontier in JSON: commits are counted within one run of the process, so the run stands beside the commit. Before the
+/// first commit there is neither commit nor time.
 #[derive(Serialize)]
 pub(super) struct FrontierJson {
     pub(super) run: String,
     pub(super) commit: Option<u64>,
-    pub(super) at: String,
+    pub(super) at: Option<String>,
 }
 
 /// A frontier as a JSON value.
@@ -22,6 +23,7 @@ impl FrontierJson {
     /// The frontier of a run.
     pub(super) fn of(run: Generation, frontier: Frontier) -> FrontierJson {
         let commit = frontier.commit.map(|commit| commit.0);
-        FrontierJson { run: run.to_string(), commit, at: frontier.at.rfc3339() }
+        let at = frontier.commit.map(|_| frontier.at.rfc3339());
+        FrontierJson { run: run.to_string(), commit, at }
     }
 }

@@ -4,7 +4,7 @@
 //! Reading order: [`Context`] (the state of routes) → `server`, `write_timeout` (sockets, limits, draining) → `routes`
 //! (one file each, one list) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
 //! (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
-//! continuously) → `page` (the embedded client) → `problem` (errors).
+//! continuously) → `paging` (any view page by page at one frontier) → `page` (the embedded client) → `problem` (errors).
 //!
 //! **Every answer about a view is stamped** with its frontier: `frontier` in JSON, `X-Commit` and `X-Frontier` as
 //! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that
@@ -15,15 +15,18 @@ mod bars;
 mod body;
 mod client;
 mod clients;
+mod closed;
 mod column_text;
-mod consistent_reads;
 mod content_coding;
 mod credentials;
 mod fill;
 mod filter;
 mod format;
 mod frontier_json;
+mod link;
+mod metrics_json;
 mod page;
+mod paging;
 mod parameter;
 mod post_answer;
 mod posts;

@@ -52,6 +52,10 @@ pub enum ParameterType {
     Count(CountRange),
     /// A whole number of milliseconds.
     Milliseconds(CountRange),
+    /// A whole number with its unit: `500ms`, `5s`, `2m`, `1h`, `1d`.
+    Duration,
+    /// Where a page begins, as the page before says it; `*` begins with the first.
+    Cursor,
     /// One of a few words.
     Word {
         /// The words.
@@ -177,6 +181,8 @@ impl ParameterType {
             ParameterType::MinFrontier => "min-frontier",
             ParameterType::Count(_) => "count",
             ParameterType::Milliseconds(_) => "milliseconds",
+            ParameterType::Duration => "duration",
+            ParameterType::Cursor => "cursor",
             ParameterType::Word { .. } => "word",
             ParameterType::Name(_) => "name",
             ParameterType::Columns => "columns",

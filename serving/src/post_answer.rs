@@ -10,6 +10,8 @@ use node_api::ingest::{FIELD_MAX, RowFault};
 pub(super) struct Answer<'a> {
     pub(super) accepted: usize,
     pub(super) rejected: usize,
+    /// Whether any row was rejected: what a client looks at that does not look at each row.
+    pub(super) has_errors: bool,
     pub(super) errors: Vec<RowError<'a>>,
     /// The number of rejected rows that are not listed; they are dead letters like the others.
     #[serde(skip_serializing_if = "is_zero")]

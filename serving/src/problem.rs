@@ -189,6 +189,20 @@ pub(super) const NOT_REACHED: ProblemKind = kind(
     "The answer must be at least as new as `min_frontier`, and the views were not within `wait_ms`; or `as_of` names \
      what is still to come. Ask again, or wait longer.",
 );
+pub(super) const STALE: ProblemKind = kind(
+    "stale",
+    "Views are too old",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "The newest commit that views show is older than `max_staleness` allows, and no newer one came within `wait_ms`: the \
+     job stands still, recovers, or replays what is old. Ask again later, wait longer, or take older views.",
+);
+pub(super) const CURSOR_EXPIRED: ProblemKind = kind(
+    "cursor-expired",
+    "Cursor no longer kept",
+    StatusCode::GONE,
+    "What views were when the first page was read is kept for a minute after each page, and of few reads at a time. It is \
+     not kept any more, so the pages that are left cannot be read. `restart` is the link of the first page of a new read.",
+);
 pub(super) const BUSY: ProblemKind = kind(
     "busy",
     "No room now",
@@ -220,8 +234,8 @@ pub(super) const UNAVAILABLE: ProblemKind = kind(
     "unavailable",
     "Not available now",
     StatusCode::SERVICE_UNAVAILABLE,
-    "The process cannot answer at the moment: it is stopping, its state is being restored, or commits follow so fast on \
-     each other that several reads at one frontier could not be had. Ask again after `Retry-After` seconds.",
+    "The process cannot answer at the moment: it is stopping, or its state is being restored. Ask again after \
+     `Retry-After` seconds.",
 );
 
 /// All kinds of errors.
@@ -250,6 +264,8 @@ pub const KINDS: &[ProblemKind] = &[
     KEY_REUSED,
     ROWS_REFUSED,
     NOT_REACHED,
+    STALE,
+    CURSOR_EXPIRED,
     BUSY,
     OVERLOADED,
     MISDIRECTED,
@@ -259,7 +275,7 @@ pub const KINDS: &[ProblemKind] = &[
 
 /// The kinds of errors after which the same request may succeed later.
 const RETRYABLE: &[ProblemKind] =
-    &[IN_PROGRESS, NOT_REACHED, BUSY, THROTTLED, OVERLOADED, UNAVAILABLE];
+    &[IN_PROGRESS, NOT_REACHED, STALE, BUSY, THROTTLED, OVERLOADED, UNAVAILABLE];
 
 /// An error of one part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -289,6 +305,7 @@ struct Details {
     routes: Vec<String>,
     allow: Option<String>,
     retry_after_s: u64,
+    restart: Option<String>,
 }
 
 impl Problem {
@@ -302,6 +319,7 @@ impl Problem {
             routes: Vec::new(),
             allow: None,
             retry_after_s: 1,
+            restart: None,
         }))
     }
 
@@ -355,6 +373,12 @@ impl Problem {
         self
     }
 
+    /// The link with which to begin anew.
+    pub(super) fn restart(mut self, link: String) -> Problem {
+        self.0.restart = Some(link);
+        self
+    }
+
     /// The HTTP answer to a request for the path `instance`.
     pub(super) fn response(&self, instance: Option<&str>) -> Response {
         let Problem(details) = self;
@@ -395,6 +419,7 @@ impl Problem {
             errors: &details.errors,
             suggestions: &details.suggestions,
             routes: &details.routes,
+            restart: details.restart.as_deref(),
         }
     }
 }
@@ -432,4 +457,6 @@ struct Body<'a> {
     suggestions: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     routes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart: Option<&'a str>,
 }

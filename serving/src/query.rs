@@ -1,6 +1,8 @@
 //! Query strings: every parameter is declared, given once, and parsed by the rule of its declaration. All errors are
 //! reported together.
 
+use std::time::Duration;
+
 use market::{Commit, EventTime, TimeError, TimeUnit, Timeframe};
 
 use super::parameter::{
@@ -238,6 +240,17 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// A duration of 1 ms to 36,525 days.
+    pub(super) fn duration(&mut self, parameter: &RouteParameter) -> Option<Duration> {
+        self.parsed(parameter, |text| {
+            read_duration(text).ok_or_else(|| {
+                let why =
+                    "is not a whole number with its unit (ms, s, m, h or d), from 1ms to 36525d";
+                (why.to_owned(), ["500ms", "5s", "2m"].map(str::to_owned).to_vec())
+            })
+        })
+    }
+
     /// Any value, parsed by `read`; its error is a description and the possible values.
     pub(super) fn parsed<T>(
         &mut self,
@@ -298,9 +311,40 @@ pub(super) fn read_time(text: &str) -> Result<EventTime, String> {
     })
 }
 
+/// A whole number with its unit.
+fn read_duration(text: &str) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(36_525 * 86_400);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(unit_ms)?;
+    Some(Duration::from_millis(millis)).filter(|read| !read.is_zero() && *read <= LONGEST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        for (text, want_ms) in
+            [("1ms", 1), ("500ms", 500), ("5s", 5_000), ("2m", 120_000), ("1d", 86_400_000)]
+        {
+            assert_eq!(read_duration(text), Some(Duration::from_millis(want_ms)), "{text}");
+        }
+        for text in
+            ["", "5", "s", "0s", "-1s", "+1s", "1.5s", "5 s", "36526d", "99999999999999999d"]
+        {
+            assert_eq!(read_duration(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn times_as_people_write_them() {

@@ -21,10 +21,9 @@ use market::{
     Bar, BarState, Bucket, Calendar, Candle, CandleKey, EventTime, SessionKind, Timeframe,
 };
 
-use rows::{CandlePage, CandleRow, Page, Row, Scan};
+use rows::{CandlePage, CandleRow, Cut, Page, Row, Scan};
 
 use super::Context;
-use super::consistent_reads::{ATTEMPTS, view_moving};
 use super::problem::{FieldError, Problem, TOO_MANY_BARS};
 
 /// The most bars that are read for an answer.
@@ -33,6 +32,8 @@ const READ_MAX: usize = 200_000;
 /// Reads bars of one kind of session.
 pub(super) struct InSession<'a> {
     pub(super) context: &'a Context,
+    /// All bars of an answer are read here.
+    pub(super) cut: &'a dyn Cut,
     pub(super) calendar: &'a Calendar,
     pub(super) kind: SessionKind,
 }
@@ -53,9 +54,9 @@ impl InSession<'_> {
     pub(super) async fn scan(&self, scan: Scan) -> Result<Page, Problem> {
         if !self.calendar.has_sessions() {
             return match self.kind {
-                SessionKind::Regular => Ok(self.context.reader.scan(scan).await?),
+                SessionKind::Regular => Ok(self.cut.scan(scan).await?),
                 _ => {
-                    let frontier = self.context.reader.frontier();
+                    let frontier = self.cut.frontier();
                     Ok(Page { frontier, rows: Vec::new(), more: false })
                 }
             };
@@ -76,7 +77,7 @@ impl InSession<'_> {
     async fn inside(&self, scan: Scan) -> Result<CandlePage, Problem> {
         let mut limit = scan.limit.saturating_mul(4).saturating_add(64).min(READ_MAX);
         loop {
-            let page = self.context.reader.candles(Scan { limit, ..scan.clone() }).await?;
+            let page = self.cut.candles(Scan { limit, ..scan.clone() }).await?;
             let mut rows = self.of_kind(&page.rows);
             let more = rows.len() > scan.limit;
             if more || !page.more {
@@ -96,9 +97,8 @@ impl InSession<'_> {
         let parts = Scan { filter, ..scan.clone() };
         let a_bar = parts_of(timeframe, part);
         let mut limit = scan.limit.saturating_add(1).saturating_mul(a_bar).min(READ_MAX);
-        let mut attempts = 0;
         loop {
-            let page = self.context.reader.candles(Scan { limit, ..parts.clone() }).await?;
+            let page = self.cut.candles(Scan { limit, ..parts.clone() }).await?;
             let mut days = self.unions(timeframe, &self.of_kind(&page.rows));
             if let Some((cut, _)) = page.rows.last().filter(|_| page.more) {
                 days.remove(&self.calendar.bucket(timeframe, cut.open_time).open); // read in part only
@@ -108,13 +108,7 @@ impl InSession<'_> {
                 limit = self.more_than(limit, parts.filter.timeframe())?;
                 continue;
             }
-            let Some(known) = self.known(timeframe, &parts, &page, &days).await? else {
-                attempts += 1;
-                if attempts == ATTEMPTS {
-                    return Err(view_moving());
-                }
-                continue;
-            };
+            let known = self.known(timeframe, &parts, &page, &days).await?;
             let instrument = page.rows.first().map(|(key, _)| key.instrument);
             let rows = days.into_iter().filter_map(|(open_time, mut candle)| {
                 let key = CandleKey { instrument: instrument?, timeframe, open_time };
@@ -184,22 +178,21 @@ impl InSession<'_> {
         days
     }
 
-    /// The state that follows from the bars read, those after them and the whole bars themselves; none if the frontier
-    /// has advanced meanwhile.
+    /// The state that follows from the bars read, those after them and the whole bars themselves.
     async fn known(
         &self,
         timeframe: Timeframe,
         parts: &Scan,
         page: &CandlePage,
         days: &BTreeMap<EventTime, Candle>,
-    ) -> Result<Option<Progress>, Problem> {
+    ) -> Result<Progress, Problem> {
         let never = EventTime::NEVER;
         let mut known = Progress { settled: never, seen: never, cut: never };
         known.learn(&page.rows);
         let (Some((first, _)), Some((last, candle))) =
             (days.first_key_value(), days.last_key_value())
         else {
-            return Ok(Some(known));
+            return Ok(known);
         };
         let after = Scan {
             filter: parts.filter.clone().opening(Some(*last), None),
@@ -218,13 +211,9 @@ impl InSession<'_> {
             ..after.clone()
         };
         for scan in [after, whole] {
-            let page_after = self.context.reader.candles(scan).await?;
-            if page_after.frontier != page.frontier {
-                return Ok(None);
-            }
-            known.learn(&page_after.rows);
+            known.learn(&self.cut.candles(scan).await?.rows);
         }
-        Ok(Some(known))
+        Ok(known)
     }
 
     /// The state of the bar that opens at `open`.

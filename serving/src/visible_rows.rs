@@ -7,7 +7,8 @@ use node_api::RowLimits;
 use tokio::sync::watch;
 
 use rows::{
-    CandlePage, Changes, Frontier, Page, ReadFuture, RowFilter, Scan, Snapshot, View, ViewReader,
+    AsOf, CandlePage, Changes, Cut, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan,
+    Snapshot, View, ViewReader,
 };
 
 /// The rows that limits leave. Clones share them; the default are all.
@@ -65,6 +66,10 @@ impl VisibleRows {
         }
         filter
     }
+
+    fn narrowed(&self, scan: Scan) -> Scan {
+        Scan { filter: self.narrow(scan.view, scan.filter), ..scan }
+    }
 }
 
 /// Those of `own` that are wanted; all of them if none is wanted in particular.
@@ -82,10 +87,6 @@ pub(super) struct VisibleReader {
 }
 
 impl VisibleReader {
-    fn narrowed(&self, scan: Scan) -> Scan {
-        Scan { filter: self.visible.narrow(scan.view, scan.filter), ..scan }
-    }
-
     fn narrowed_filter(&self, view: &View, filter: &Arc<RowFilter>) -> Arc<RowFilter> {
         Arc::new(self.visible.narrow(view, RowFilter::clone(filter)))
     }
@@ -97,11 +98,11 @@ impl ViewReader for VisibleReader {
     }
 
     fn scan(&self, scan: Scan) -> ReadFuture<'_, Page> {
-        self.reader.scan(self.narrowed(scan))
+        self.reader.scan(self.visible.narrowed(scan))
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
-        self.reader.candles(self.narrowed(scan))
+        self.reader.candles(self.visible.narrowed(scan))
     }
 
     fn snapshot(
@@ -123,6 +124,11 @@ impl ViewReader for VisibleReader {
         self.reader.changes(view, self.narrowed_filter(view, &filter), after, through)
     }
 
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        let cut = self.reader.cut(views, as_of)?;
+        Ok(Arc::new(VisibleCut { cut, visible: self.visible.clone() }))
+    }
+
     fn moved(&self, view: &'static View) -> watch::Receiver<u64> {
         self.reader.moved(view)
     }
@@ -130,6 +136,30 @@ impl ViewReader for VisibleReader {
     /// Of all rows: to count the visible ones, they would have to be read. It is not shown where rows are limited.
     fn count(&self, view: &'static View) -> u64 {
         self.reader.count(view)
+    }
+}
+
+/// Reads visible rows of a cut only.
+struct VisibleCut {
+    cut: Arc<dyn Cut>,
+    visible: VisibleRows,
+}
+
+impl Cut for VisibleCut {
+    fn frontier(&self) -> Frontier {
+        self.cut.frontier()
+    }
+
+    fn scan(&self, scan: Scan) -> ReadFuture<'static, Page> {
+        self.cut.scan(self.visible.narrowed(scan))
+    }
+
+    fn newest(&self, scan: Scan) -> ReadFuture<'static, Page> {
+        self.cut.newest(self.visible.narrowed(scan))
+    }
+
+    fn candles(&self, scan: Scan) -> ReadFuture<'static, CandlePage> {
+        self.cut.candles(self.visible.narrowed(scan))
     }
 }
 

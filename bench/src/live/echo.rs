@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::paced::{PROBE, Schedule, probe_source};
 use rows::{
-    CandlePage, CandleRow, Cell, Change, Changes, Frontier, Page, ReadError, ReadFuture, Row,
-    RowFilter, Scan, Snapshot, SnapshotPart, View, ViewReader,
+    AsOf, CandlePage, CandleRow, Cell, Change, Changes, Cut, Frontier, Page, ReadError, ReadFuture,
+    Row, RowFilter, Scan, Snapshot, SnapshotPart, View, ViewReader,
 };
 
 /// Brings the load and shows its newest probe.
@@ -100,6 +100,24 @@ impl Snapshot for Rows {
     }
 }
 
+impl Cut for Rows {
+    fn frontier(&self) -> Frontier {
+        self.0
+    }
+
+    fn scan(&self, _: Scan) -> ReadFuture<'static, Page> {
+        ready(Page { frontier: self.0, rows: self.1.clone(), more: false })
+    }
+
+    fn newest(&self, scan: Scan) -> ReadFuture<'static, Page> {
+        self.scan(scan)
+    }
+
+    fn candles(&self, _: Scan) -> ReadFuture<'static, CandlePage> {
+        Box::pin(std::future::ready(Err(ReadError::Closed))) // nobody asks the probe for sessions
+    }
+}
+
 fn ready<T: Send + 'static>(answer: T) -> ReadFuture<'static, T> {
     Box::pin(std::future::ready(Ok::<_, ReadError>(answer)))
 }
@@ -112,6 +130,11 @@ impl ViewReader for EchoReader {
     fn scan(&self, _: Scan) -> ReadFuture<'_, Page> {
         let (frontier, rows) = self.cells();
         ready(Page { frontier, rows, more: false })
+    }
+
+    fn cut(&self, _: &[&'static View], _: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        let (frontier, rows) = self.cells();
+        Ok(Arc::new(Rows(frontier, rows)))
     }
 
     fn candles(&self, _: Scan) -> ReadFuture<'_, CandlePage> {

@@ -10,7 +10,7 @@ use market::{
 };
 
 use super::error::{FieldError, error, wrong};
-use super::fields::{Field, Type};
+use super::fields::{FIELDS, Field, Type};
 use super::texts::{RawField, Texts};
 use crate::mapping::{ZeroSize, vocabulary};
 use crate::source::Decoded;
@@ -42,13 +42,13 @@ impl Decoder {
             Some(name) => Type::named(name).map_err(|why| wrong(Field::Type, name, &why))?,
             None => self.default.ok_or_else(|| missing(texts, Field::Type))?,
         };
-        if let Some(field) = texts.useless(of) {
-            let detail = format!("`{}` says nothing in a `{}`", field.doc().name, of.name());
-            return Err(FieldError::of(RejectionReason::BadField, field, detail));
-        }
         let (unknown, id_texts) = (RefCell::default(), RefCell::default());
         let row = Row { texts, of, position, catalog: &self.catalog, unknown, id_texts };
-        let says = self.entry(&row)?;
+        let says = match row.useless().next() {
+            Some(error) => Err(error),
+            None => self.entry(&row),
+        };
+        let says = says.map_err(|first| first.with(row.faults()))?;
         let unknown = row.unknown.into_inner().boxed();
         Ok(Decoded { says, unknown, id_texts: row.id_texts.into_inner() })
     }
@@ -117,6 +117,49 @@ pub(super) struct Row<'r> {
 }
 
 impl Row<'_> {
+    fn useless(&self) -> impl Iterator<Item = FieldError> {
+        self.texts.useless(self.of).map(|field| {
+            let detail = format!("`{}` says nothing in a `{}`", field.doc().name, self.of.name());
+            FieldError::of(RejectionReason::BadField, field, detail)
+        })
+    }
+
+    /// What is wrong with single fields: those that the type does not have or that are missing, and values that cannot
+    /// be read. What fields say together is looked at only where none is wrong.
+    fn faults(&self) -> Vec<FieldError> {
+        // `null` withdraws a target or a fair value.
+        let may_be_empty = |field: Field| matches!(field, Field::Weight | Field::Value);
+        let is_there = |field| match self.texts.raw(field) {
+            RawField::Absent => false,
+            RawField::Empty => may_be_empty(field),
+            RawField::Text(_) => true,
+        };
+        let needed = FIELDS.iter().filter(|field| field.needed.contains(&self.of));
+        let missing_fields = needed.map(|field| field.of).filter(|field| !is_there(*field));
+        let mut faults: Vec<FieldError> = self.useless().collect();
+        faults.extend(missing_fields.map(|field| missing(self.texts, field)));
+        let instrument = self.texts.get(Field::Instrument).map(|_| self.instrument());
+        let values = [
+            self.time_if_any().err(),
+            self.sequence(0).err(),
+            self.word(Field::Side, vocabulary::side, Side::Unknown).err(),
+            self.word(Field::Updates, vocabulary::updates, Updates::ALL).err(),
+        ];
+        faults.extend(values.into_iter().flatten());
+        match instrument {
+            Some(Err(error)) => faults.push(error),
+            Some(Ok(instrument)) => {
+                let price =
+                    self.texts.get(Field::Price).and_then(|_| self.price(&instrument).err());
+                let quantity = self.texts.get(Field::Quantity);
+                let quantity = quantity.and_then(|_| self.quantity(&instrument).err());
+                faults.extend([price, quantity].into_iter().flatten());
+            }
+            None => {}
+        }
+        faults
+    }
+
     pub(super) fn need(&self, field: Field) -> Result<&str, FieldError> {
         self.texts.get(field).ok_or_else(|| missing(self.texts, field))
     }

@@ -15,12 +15,14 @@ pub struct FieldError {
     pub field: Cow<'static, str>,
     /// In words, naming field and value.
     pub detail: String,
+    /// What else is wrong with the row, in other fields; these have none themselves.
+    pub further: Vec<FieldError>,
 }
 
 impl FieldError {
     /// An error of a whole row.
     pub(super) fn of_row(reason: RejectionReason, detail: impl Into<String>) -> FieldError {
-        FieldError { reason, field: Cow::Borrowed(""), detail: detail.into() }
+        FieldError { reason, field: Cow::Borrowed(""), detail: detail.into(), further: Vec::new() }
     }
 
     /// An error of a key that is no field.
@@ -30,7 +32,7 @@ impl FieldError {
         set: impl Fn(&str) -> String,
     ) -> FieldError {
         let detail = set(&key);
-        FieldError { reason, field: Cow::Owned(key), detail }
+        FieldError { reason, field: Cow::Owned(key), detail, further: Vec::new() }
     }
 
     /// An error of a field.
@@ -39,7 +41,19 @@ impl FieldError {
         field: Field,
         detail: impl Into<String>,
     ) -> FieldError {
-        FieldError { reason, field: Cow::Borrowed(field.doc().name), detail: detail.into() }
+        let (field, detail) = (Cow::Borrowed(field.doc().name), detail.into());
+        FieldError { reason, field, detail, further: Vec::new() }
+    }
+
+    /// The same with what else is wrong, of which each field counts once.
+    pub(super) fn with(mut self, others: impl IntoIterator<Item = FieldError>) -> FieldError {
+        for other in others {
+            let is_known = |known: &FieldError| known.field == other.field;
+            if !is_known(&self) && !self.further.iter().any(is_known) {
+                self.further.push(other);
+            }
+        }
+        self
     }
 
     /// With the input that it is about.

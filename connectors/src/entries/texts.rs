@@ -34,7 +34,7 @@ pub struct EntryHeader {
 }
 
 impl<'a> Texts<'a> {
-    /// Reads a JSON object. Keys that are no fields, or that come twice, are faults.
+    /// Reads a JSON object. Keys that are no fields, of which the error has all, or that come twice, are faults.
     ///
     /// ```
     /// use connectors::entries::{Field, Texts};
@@ -70,13 +70,14 @@ impl<'a> Texts<'a> {
         &self.0[field as usize]
     }
 
-    /// A field that says something although the type does not have it.
-    pub(super) fn useless(&self, of: Type) -> Option<Field> {
-        let has = |field: &Field| {
+    /// The fields that say something although the type does not have them.
+    pub(super) fn useless(&self, of: Type) -> impl Iterator<Item = Field> {
+        let has = move |field: &Field| {
             let doc = field.doc();
             doc.needed.contains(&of) || doc.optional.contains(&of)
         };
-        FIELDS.iter().map(|field| field.of).find(|field| self.get(*field).is_some() && !has(field))
+        let fields = FIELDS.iter().map(|field| field.of);
+        fields.filter(move |field| self.get(*field).is_some() && !has(field))
     }
 
     fn set(&mut self, field: Field, text: Option<Cow<'a, str>>) {
@@ -121,10 +122,13 @@ impl EntryHeader {
     }
 }
 
+/// The most keys that an error names beside the first.
+const WRONG_KEYS_MAX: usize = 15;
+
 /// Reads an object.
 struct Object;
 
-/// What was read: texts, and the first thing that is wrong with a key.
+/// What was read: texts, and what is wrong with keys.
 struct Read<'a> {
     texts: Texts<'a>,
     wrong: Option<FieldError>,
@@ -139,12 +143,17 @@ impl<'a> Visitor<'a> for Object {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Read<'a>, A::Error> {
         let mut texts = Texts::default();
-        let mut wrong = None;
+        let mut wrong: Option<FieldError> = None;
         while let Some(key) = map.next_key::<Cow<'a, str>>()? {
             let Some(field) = Field::named(&key) else {
                 map.next_value::<IgnoredAny>()?;
                 let reason = RejectionReason::BadField;
-                wrong.get_or_insert_with(|| FieldError::at(reason, key.into_owned(), unknown));
+                let error = FieldError::at(reason, key.into_owned(), unknown);
+                wrong = Some(match wrong {
+                    Some(first) if first.further.len() < WRONG_KEYS_MAX => first.with([error]),
+                    Some(first) => first,
+                    None => error,
+                });
                 continue;
             };
             let raw = map.next_value::<&RawValue>()?.get();

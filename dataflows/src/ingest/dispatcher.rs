@@ -282,6 +282,7 @@ impl CommitDispatcher {
 
         let context = Arc::new(CommitContext {
             commit: binding.commit,
+            at: binding.at,
             round: binding.round,
             watermarks: self.watermarks.clone(),
             round_watermarks: self.round_watermarks.clone(),

@@ -34,7 +34,7 @@ pub(super) const JOB: JobKind = JobKind {
         saved(LEDGER, 1, &[]),
         saved(ROLLUPS, 1, &["job.timeframes"]),
         saved(INDICATORS, 1, &["job.timeframes", "job.indicators"]),
-        saved(SIGNALS, 1, &["job.timeframes", "job.indicators", "rule"]),
+        saved(SIGNALS, 2, &["job.timeframes", "job.indicators", "rule"]),
         saved(FILLS, 1, &[]),
         saved(QUOTES, 1, &[]),
     ],

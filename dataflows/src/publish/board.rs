@@ -318,6 +318,35 @@ impl Board {
         Ok(ConsistentCut { frontier, batch_lists: own.collect() })
     }
 
+    /// A consistent cut through the rows of several views, over all workers: the batches of each, in the order of
+    /// `views`. With `as_of` it is made at that snapshot point.
+    ///
+    /// # Errors
+    ///
+    /// If no snapshot point at or before `as_of` is retained.
+    pub(super) fn cuts(
+        &self,
+        views: &[KeyedAt],
+        as_of: Option<AsOf>,
+    ) -> Result<(Frontier, Vec<Vec<BatchList>>), ReadError> {
+        let slots = self.lock(); // no worker can publish or compact in between
+        let frontier = match as_of {
+            None => slots.frontier(),
+            Some(as_of) => {
+                self.history.find(as_of).map_err(|oldest| ReadError::Compacted { oldest })?
+            }
+        };
+        let of = |view: &KeyedAt| {
+            let workers = slots.workers.iter().map(|slot| &slot.published);
+            let own = workers.filter_map(|published| match as_of {
+                None => published.now.get(view.position).cloned(),
+                Some(_) => published.before.get(view.position).cloned().flatten(),
+            });
+            own.collect()
+        };
+        Ok((frontier, views.iter().map(of).collect()))
+    }
+
     /// The keyed view of this name whose rows come from workers.
     pub fn keyed(&self, name: &str) -> Option<KeyedAt> {
         let position = self.keyed.iter().position(|(keyed, _)| *keyed == name)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use market::Commit;
 use operators::heap;
+use rows::RowFilter;
 
 /// The entries of a commit, in the order in which they came.
 type Entries<T> = Arc<Vec<T>>;
@@ -141,6 +142,15 @@ impl<T> Commits<T> {
             block.get(from..to).unwrap_or_default()
         });
         each.map(|(commit, entries)| (*commit, entries))
+    }
+
+    /// The same, but for commits that the filter excludes.
+    pub(super) fn selected(&self, filter: &RowFilter) -> Commits<T> {
+        let through = filter.through.map_or(self.through, |through| through.min(self.through));
+        let after = self.after.max(filter.after);
+        let mut blocks = self.blocks.clone();
+        blocks.retain(|block| last(block) > after && block[0].0 <= through);
+        Commits { blocks, after, through }
     }
 
     /// Lets go of the blocks before this commit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use market::Commit;
 
 use super::batches::{BatchList, unpack};
+use super::newest;
 use super::scan::{self, KeyedSnapshot};
 use crate::views::kinds::KeyedView;
 use rows::readers::{Allowance, Exceeded};
@@ -17,6 +18,8 @@ pub struct KeyedReads {
     pub sharded_by: Dimension,
     /// Reads rows at a frontier.
     pub read: ReadRows,
+    /// Reads the rows of the newest bars at a frontier.
+    pub newest: ReadRows,
     /// Begins a snapshot at a frontier, to be read in parts.
     pub snapshot: ReadParts,
     /// Reads the net change between two commits.
@@ -45,6 +48,9 @@ impl KeyedReads {
             sharded_by: V::ORDER[0],
             read: |batch_lists, frontier, scan, labels, allowance| {
                 scan::read::<V>(unpack::<V>(batch_lists), frontier, scan, labels, allowance)
+            },
+            newest: |batch_lists, frontier, scan, labels, allowance| {
+                newest::read::<V>(unpack::<V>(batch_lists), frontier, scan, labels, allowance)
             },
             snapshot: |batch_lists, frontier, view, filter, labels| {
                 let batches = unpack::<V>(batch_lists);

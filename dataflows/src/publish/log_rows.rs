@@ -1,5 +1,6 @@
 //! Reads of logs: rows of the entries of change logs. They hold no lock.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use market::Commit;
@@ -100,6 +101,36 @@ impl LogQuery<'_> {
         match end {
             Ok(()) => Ok((rows, false)),
             Err(ScanEnd::Stopped(())) => Ok((rows, true)),
+            Err(ScanEnd::Exceeded) => Err(Exceeded),
+        }
+    }
+
+    /// The newest selected row of each instrument, or of all if rows have none; latest first. It reads backwards until
+    /// the instruments that the filter names are found.
+    pub(super) fn newest<T: LogEntry>(
+        self,
+        commits: &Commits<T>,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Vec<Vec<Cell>>, Exceeded> {
+        let column = self.view.column("instrument");
+        let named = match (column, &self.filter.instruments) {
+            (None, _) => 1,
+            (Some(_), Some(instruments)) => instruments.iter().collect::<BTreeSet<_>>().len(),
+            (Some(_), None) => usize::MAX,
+        };
+        let (mut found, mut rows) = (HashSet::new(), Vec::new());
+        let end = self.each(commits, true, allowance, |cells| {
+            let instrument = match column.and_then(|column| cells.get(column)) {
+                Some(Cell::Instrument(instrument)) => Some(*instrument),
+                _ => None,
+            };
+            if found.insert(instrument) {
+                rows.push(cells);
+            }
+            if found.len() < named { Ok(()) } else { Err(()) }
+        });
+        match end {
+            Ok(()) | Err(ScanEnd::Stopped(())) => Ok(rows),
             Err(ScanEnd::Exceeded) => Err(Exceeded),
         }
     }

@@ -81,6 +81,14 @@ pub trait LogAt: Send + Sync {
         allowance: &mut Allowance<'_>,
     ) -> Result<Page, Exceeded>;
 
+    /// The newest of the selected rows of each instrument, or of all if the view has no instruments; in order.
+    fn newest(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded>;
+
     /// Begins a snapshot of the latest filtered rows.
     fn latest(
         &self,
@@ -245,7 +253,23 @@ impl<L: LogView> LogAt for CommitsAt<L> {
     ) -> Result<Page, Exceeded> {
         let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
         let query = LogQuery { view, filter, labels };
-        let (rows, more) = query.first(&self.commits, (*latest_first, *limit), allowance)?;
+        let commits = self.commits.selected(filter);
+        let (rows, more) = query.first(&commits, (*latest_first, *limit), allowance)?;
+        Ok(Page { frontier: self.frontier, rows, more })
+    }
+
+    fn newest(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
+        let query = LogQuery { view: scan.view, filter: &scan.filter, labels };
+        let commits = self.commits.selected(&scan.filter);
+        let mut rows = query.newest(&commits, allowance)?;
+        rows.reverse();
+        let more = rows.len() > scan.limit;
+        rows.truncate(scan.limit);
         Ok(Page { frontier: self.frontier, rows, more })
     }
 

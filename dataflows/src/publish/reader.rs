@@ -1,24 +1,22 @@
 //! Reads views from the board: on the calling thread, or on reader threads.
 
-use std::collections::BTreeSet;
 use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use market::{Commit, EventTime, InstrumentId, PortfolioId, Shard};
+use market::{Commit, EventTime};
 use tokio::sync::watch;
 
-use super::batches::unpack;
 use super::board::{Board, ConsistentCut, KeyedAt};
+use super::cut::{BoardCut, candle_page, class, holding, table_page};
 use super::logs::LogAt;
+use super::reading::{Reading, unlimited};
 use super::ring::Ring;
-use super::scan;
 use super::snapshots::TableSnapshot;
 use super::table::Table;
-use crate::views::CandlesView;
 use rows::readers::{Allowance, Class, ReadStop, ReaderPool};
 use rows::{
-    AsOf, CandlePage, Cell, Change, Changes, Dimension, Frontier, Page, ReadError, ReadFuture,
+    AsOf, CandlePage, Cell, Change, Changes, Cut, Dimension, Frontier, Page, ReadError, ReadFuture,
     RowFilter, Scan, Snapshot, View, ViewReader,
 };
 
@@ -32,19 +30,18 @@ const NANOS_PER_HOUR: i64 = 3_600 * 1_000_000_000;
 #[derive(Clone)]
 pub struct BoardReader {
     board: Arc<Board>,
-    /// The threads that read. Without them, the thread that waits for the answer reads.
-    pool: Option<ReaderPool>,
+    reading: Reading,
 }
 
 impl BoardReader {
     /// A reader of `board` that reads on the calling thread.
     pub fn new(board: Arc<Board>) -> BoardReader {
-        BoardReader { board, pool: None }
+        BoardReader { board, reading: Reading::default() }
     }
 
     /// The same reader on the threads of `pool`, for clients.
     pub fn on(self, pool: ReaderPool) -> BoardReader {
-        BoardReader { pool: Some(pool), ..self }
+        BoardReader { reading: Reading::on(pool), ..self }
     }
 
     /// Reads rows on the calling thread.
@@ -88,14 +85,7 @@ impl BoardReader {
             return Ok(CandlePage { frontier, rows: Vec::new(), more: false });
         };
         let ConsistentCut { frontier, batch_lists } = self.cut(view, &scan.filter, scan.as_of)?;
-        let (rows, more) = scan::entries::<CandlesView>(
-            unpack::<CandlesView>(&batch_lists),
-            frontier,
-            scan,
-            allowance,
-        )?;
-        let rows = rows.into_iter().map(|(key, candle)| (key, *candle)).collect();
-        Ok(CandlePage { frontier, rows, more })
+        Ok(candle_page(&batch_lists, frontier, scan, allowance)?)
     }
 
     /// Begins a snapshot of a view, on the calling thread; of logs the latest rows.
@@ -206,60 +196,22 @@ impl BoardReader {
 
     /// The rows of a table; none if the view is not one.
     fn table(&self, scan: &Scan) -> Option<Page> {
-        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // tables have no history
-        let table = self.board.table(view)?;
-        let (frontier, mut rows) = table.read(|| self.board.frontier());
-        rows.retain(|row| filter.fits(view, row));
-        if *latest_first {
-            rows.reverse();
-        }
-        let more = rows.len() > *limit;
-        rows.truncate(*limit);
-        Some(Page { frontier, rows, more })
+        let table = self.board.table(scan.view)?;
+        let (frontier, rows) = table.read(|| self.board.frontier());
+        Some(table_page(frontier, rows, scan))
     }
-}
-
-/// The workers that hold the filtered rows of a view; none if all may.
-fn holding(by: Dimension, filter: &RowFilter, workers: usize) -> Option<BTreeSet<usize>> {
-    let shards: Vec<Shard> = match by {
-        Dimension::Instrument => shards(filter.instruments.as_deref()?, InstrumentId::shard),
-        Dimension::Portfolio => shards(filter.portfolios.as_deref()?, PortfolioId::shard),
-        Dimension::Timeframe | Dimension::OpenTime => return None,
-    };
-    Some(shards.iter().map(|shard| shard.worker(workers)).collect())
-}
-
-fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
-    ids.iter().map(|id| shard(*id)).collect()
-}
-
-/// Whether a read of a view with these shards seeks its rows by key, or scans all of them.
-fn class(scan: &Scan, sharded_by: Option<Dimension>) -> Class {
-    let RowFilter { instruments, portfolios, .. } = &scan.filter;
-    match sharded_by {
-        Some(Dimension::Instrument) if instruments.is_some() => Class::Point,
-        Some(Dimension::Portfolio) if portfolios.is_some() => Class::Point,
-        _ => Class::Scan,
-    }
-}
-
-/// The result of a read with an unlimited allowance.
-fn unlimited<T>(read: Result<T, ReadStop>) -> Result<T, ReadError> {
-    read.map_err(|stop| match stop {
-        ReadStop::Failed(error) => error,
-        ReadStop::Exceeded => ReadError::Closed, // cannot occur: the allowance is unlimited
-    })
 }
 
 /// Scans of one kind visit about as many rows: they differ in the texts that they look for, and by less than an hour in
 /// from when to when they look.
 fn kind(scan: &Scan) -> u64 {
     let Scan { view, filter, latest_first, limit, as_of } = scan;
-    let RowFilter { instruments, portfolios, timeframes, from, to, texts } = filter;
+    let RowFilter { instruments, portfolios, timeframes, from, to, after, through, texts } = filter;
     let mut hasher = DefaultHasher::new();
     (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
     let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
     (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
+    (after.is_some(), through.is_some()).hash(&mut hasher);
     texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
     hasher.finish()
 }
@@ -269,7 +221,7 @@ impl BoardReader {
         class(scan, self.board.keyed(scan.view.name).map(|keyed| keyed.reads.sharded_by))
     }
 
-    /// Runs a read on the pool, or on the calling thread without one.
+    /// Runs a read on the threads for that.
     fn reading<T: Send + 'static>(
         &self,
         class: Class,
@@ -280,16 +232,7 @@ impl BoardReader {
             return Box::pin(ready(Err(ReadError::Restoring)));
         }
         let reader = BoardReader::new(Arc::clone(&self.board));
-        let Some(pool) = self.pool.clone() else {
-            return Box::pin(async move { unlimited(read(&reader, &mut Allowance::unlimited())) });
-        };
-        let read = move |allowance: &mut Allowance<'_>| read(&reader, allowance);
-        Box::pin(async move {
-            match kind {
-                Some(kind) => pool.read_of_kind(class, kind, read).await,
-                None => pool.read(class, read).await,
-            }
-        })
+        self.reading.run(class, kind, move |allowance| read(&reader, allowance))
     }
 }
 
@@ -303,6 +246,10 @@ impl ViewReader for BoardReader {
         self.reading(self.class(&scan), Some(kind(&scan)), move |reader, allowance| {
             reader.read_within(&scan, &mut taken, allowance)
         })
+    }
+
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        Ok(Arc::new(BoardCut::new(&self.board, self.reading.clone(), views, as_of)?))
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {

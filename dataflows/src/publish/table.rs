@@ -30,6 +30,12 @@ pub struct Table {
     changes: ChangeLog<RowChange>,
 }
 
+/// A table that does not change as long as this is there.
+pub struct HeldTable<'a> {
+    newest: MutexGuard<'a, BTreeMap<String, Cells>>,
+    changes: &'a ChangeLog<RowChange>,
+}
+
 /// The row of a key before and after a commit.
 #[derive(Clone)]
 struct RowChange {
@@ -102,18 +108,15 @@ impl Table {
 
     /// All rows, sorted by key, at the frontier that `now` returns. Nothing is dropped meanwhile.
     pub fn read(&self, now: impl FnOnce() -> Frontier) -> (Frontier, Vec<Vec<Cell>>) {
-        let newest = self.lock();
+        let held = self.hold();
         let frontier = now();
-        let Some(commit) = frontier.commit else { return (frontier, Vec::new()) };
-        // Only changes of complete commits are dropped, so all after the frontier are there.
-        let later = self.changes.between(Some(commit), Commit(u64::MAX));
-        let later = later.unwrap_or_else(Commits::none);
-        let mut rows: BTreeMap<&String, Option<&Cells>> =
-            newest.iter().map(|(key, row)| (key, Some(row))).collect();
-        for change in later.iter().rev().flat_map(|(_, changes)| changes.iter().rev()) {
-            rows.insert(&change.key, change.before.as_ref());
-        }
-        (frontier, rows.into_values().flatten().cloned().collect())
+        (frontier, held.rows(frontier))
+    }
+
+    /// Holds the table: until the end, no change is appended or dropped. Whoever holds several takes them in the order of
+    /// the list of views, and the present frontier after that.
+    pub fn hold(&self) -> HeldTable<'_> {
+        HeldTable { newest: self.lock(), changes: &self.changes }
     }
 
     /// The net change after one commit (none: from the beginning) up to another, sorted by key, deletes before inserts;
@@ -153,6 +156,22 @@ impl Table {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Cells>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldTable<'_> {
+    /// All rows, sorted by key, at a frontier that was the present one since the table is held.
+    pub fn rows(&self, frontier: Frontier) -> Vec<Vec<Cell>> {
+        let Some(commit) = frontier.commit else { return Vec::new() };
+        // Only changes of complete commits are dropped, so all after the frontier are there.
+        let later = self.changes.between(Some(commit), Commit(u64::MAX));
+        let later = later.unwrap_or_else(Commits::none);
+        let mut rows: BTreeMap<&String, Option<&Cells>> =
+            self.newest.iter().map(|(key, row)| (key, Some(row))).collect();
+        for change in later.iter().rev().flat_map(|(_, changes)| changes.iter().rev()) {
+            rows.insert(&change.key, change.before.as_ref());
+        }
+        rows.into_values().flatten().cloned().collect()
     }
 }
 

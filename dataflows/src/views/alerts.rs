@@ -6,7 +6,7 @@ use operators::{Alert, AlertKey};
 
 use super::bars::{BARS, bar_prefix, lowest_bar};
 use super::kinds::{KeyPrefix, KeyedView, RowChanges, TakeRows};
-use rows::{Cell, Column, ColumnType, Dimension, Labels, View, ViewKind, count, key, value};
+use rows::{Cell, Column, ColumnType, Dimension, Labels, PRICE, View, ViewKind, count, key, value};
 
 /// The view `alerts`: a rule at a bar.
 pub struct AlertsView;
@@ -26,6 +26,18 @@ const COLUMNS: &[Column] = &[
         ColumnType::Word(&["final", "open"]),
         "final if the bar was final when this was decided, else open",
     ),
+    value(
+        "raised_at",
+        ColumnType::Time,
+        "system time of the commit that last raised it; price and value are as they were then",
+    ),
+    value("price", PRICE, "close of the bar then; empty of a bar without prices").nullable(),
+    value(
+        "value",
+        ColumnType::Number,
+        "number at the bar then that the rule compares: the left series of a cross, the series of a threshold; else empty",
+    )
+    .nullable(),
     value("first_commit", ColumnType::Unsigned, "commit that first raised it"),
     value("last_commit", ColumnType::Unsigned, "commit that last raised or withdrew it"),
     count("changes", "changes", "how often it was raised or withdrawn"),
@@ -67,6 +79,12 @@ impl KeyedView for AlertsView {
             Cell::Text(rule),
             Cell::Word(if alert.raised { "raised" } else { "withdrawn" }),
             Cell::Word(if alert.settled { "final" } else { "open" }),
+            Cell::Time(alert.raising.at),
+            alert.raising.close.map_or(Cell::Null, |(mantissa, scale)| Cell::Decimal {
+                mantissa: i128::from(mantissa),
+                scale,
+            }),
+            alert.raising.value.map_or(Cell::Null, |value| Cell::number(value.0)),
             Cell::Unsigned(alert.first.0),
             Cell::Unsigned(alert.last.0),
             Cell::Unsigned(alert.changes.into()),

@@ -119,6 +119,16 @@ impl Rule {
         }
     }
 
+    /// The number at a bar that is compared: the left series of a cross, the series of a threshold; none of other rules.
+    pub fn compared(&self, point: &Point) -> Option<f64> {
+        match &self.condition {
+            Condition::Cross { left: series, .. } | Condition::Threshold { series, .. } => {
+                series.at(point)
+            }
+            Condition::Breakout { .. } | Condition::Candlestick(_) => None,
+        }
+    }
+
     /// How many bars before a bar decide whether the rule holds at it.
     pub fn looks_back(&self) -> usize {
         match &self.condition {

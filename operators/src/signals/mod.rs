@@ -26,6 +26,7 @@ use market::{Commit, EventTime, InstrumentId, RuleId, SeriesId, Shard, Timeframe
 use serde::{Deserialize, Serialize};
 
 use crate::context::CommitContext;
+use crate::indicators::Reading;
 use crate::keyed::{Core, Sharded};
 use crate::output::BarChange;
 
@@ -80,6 +81,19 @@ pub struct Alert {
     pub last: Commit,
     /// How often it was raised or withdrawn.
     pub changes: u32,
+    /// What was so when it was last raised.
+    pub raising: Raising,
+}
+
+/// What was so when a rule came to hold at a bar. It stays as it was, whatever becomes of the bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Raising {
+    /// The system time of the commit.
+    pub at: EventTime,
+    /// The close of the bar at its price scale, and that scale; none of a bar without prices.
+    pub close: Option<(i64, u8)>,
+    /// The number at the bar that the rule compares: the left series of a cross, the series of a threshold.
+    pub value: Option<Reading>,
 }
 
 /// The net change of an alert in one round.
@@ -213,7 +227,7 @@ impl Core for Signals {
         }
         for of in std::mem::take(&mut self.dirty) {
             let Some(state) = self.states.get_mut(&of) else { continue };
-            state.round(of, &self.rules, context.commit, out);
+            state.round(of, &self.rules, (context.commit, context.at), out);
             self.bytes = self.bytes.saturating_add_signed(state.grown());
         }
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::condition::Rule;
 use super::point::Point;
 use super::rule_status::RuleStatus;
-use super::{Alert, AlertChange, AlertKey, SignalIn, SignalKey, SignalOut};
+use super::{Alert, AlertChange, AlertKey, Raising, SignalIn, SignalKey, SignalOut};
 use crate::heap;
+use crate::indicators::Reading;
 
 /// The bars of one instrument and timeframe, and the alerts at them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ impl RuleState {
         &mut self,
         (instrument, timeframe): (InstrumentId, Timeframe),
         rules: &[Rule],
-        commit: Commit,
+        (commit, at): (Commit, EventTime),
         out: &mut Vec<SignalOut>,
     ) {
         let changed = std::mem::take(&mut self.changed);
@@ -87,9 +88,11 @@ impl RuleState {
             let number = rule.id;
             for open_time in self.affected(&changed, rule) {
                 let holds = rule.holds(&self.window(open_time, rule));
-                let settled = self.point(open_time).is_some_and(|point| point.is_final);
+                let point = self.point(open_time);
+                let settled = point.is_some_and(|point| point.is_final);
                 let before = self.alerts.get(&(open_time, number)).copied();
-                let Some(after) = next(before, holds, settled, commit) else { continue };
+                let raising = || raising(rule, point, at);
+                let Some(after) = next(before, (holds, settled), commit, raising) else { continue };
                 self.alerts.insert((open_time, number), after);
                 let key = AlertKey { instrument, timeframe, open_time, rule: number };
                 self.status.alert(number, open_time, after.raised);
@@ -163,8 +166,20 @@ impl RuleState {
     }
 }
 
+/// What is so at a bar, if its rule comes to hold.
+fn raising(rule: &Rule, point: Option<&Point>, at: EventTime) -> Raising {
+    let close = point.and_then(|point| Some((point.ends?.1, point.price_scale)));
+    let value = point.and_then(|point| rule.compared(point)).map(Reading);
+    Raising { at, close, value }
+}
+
 /// The state of an alert after a rule was judged; none if nothing changed.
-fn next(before: Option<Alert>, holds: bool, settled: bool, commit: Commit) -> Option<Alert> {
+fn next(
+    before: Option<Alert>,
+    (holds, settled): (bool, bool),
+    commit: Commit,
+    raising: impl Fn() -> Raising,
+) -> Option<Alert> {
     match before {
         None => holds.then_some(Alert {
             raised: true,
@@ -172,12 +187,14 @@ fn next(before: Option<Alert>, holds: bool, settled: bool, commit: Commit) -> Op
             first: commit,
             last: commit,
             changes: 1,
+            raising: raising(),
         }),
         Some(alert) if alert.raised != holds => Some(Alert {
             raised: holds,
             settled,
             last: commit,
             changes: alert.changes + 1,
+            raising: if holds { raising() } else { alert.raising },
             ..alert
         }),
         Some(alert) if alert.settled != settled => Some(Alert { settled, ..alert }),

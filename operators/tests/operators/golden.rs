@@ -68,6 +68,7 @@ impl Stage {
         let watermarks = Watermarks::none(2);
         let context = CommitContext {
             commit: Commit(0),
+            at: EventTime(0),
             round: true,
             watermarks: watermarks.clone(),
             round_watermarks: watermarks.clone(),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::indicators::bars::{Numbers, follow};
 use market::{
-    AcceptedEvent, Candle, CandleKey, Commit, Conflict, Gap, GapKey, Outlier, Record, Revision,
-    Shard, TooLate, Unmatched,
+    AcceptedEvent, Candle, CandleKey, Commit, Conflict, EventTime, Gap, GapKey, Outlier, Record,
+    Revision, Shard, TooLate, Unmatched,
 };
 use operators::indicators::IndicatorOut;
 use operators::{
@@ -142,6 +142,7 @@ pub(crate) fn contexts(script: &Script, save: Option<Saving>) -> Vec<Arc<CommitC
     let contexts = script.commits.iter().enumerate().map(|(number, commit)| {
         let context = CommitContext {
             commit: Commit(number as u64),
+            at: EventTime(number as i64),
             round: commit.round,
             watermarks: watermarks.clone(),
             round_watermarks: round_watermarks.clone(),

@@ -8,8 +8,10 @@ use market::{
     Bar, BarState, CalendarId, Candle, CandleKey, Commit, EventTime, InstrumentId, InstrumentSpec,
     OrderKey, Price, RuleId, SeriesId, Timeframe,
 };
+use operators::indicators::Reading;
 use operators::signals::{
-    Condition, Direction, PATTERNS, Point, Rule, Series, Settle, Signal, SignalKey, SignalOut,
+    Condition, Direction, PATTERNS, Point, Raising, Rule, Series, Settle, Signal, SignalKey,
+    SignalOut,
 };
 use operators::{
     Alert, AlertKey, BarChange, CommitContext, Core, ReadFrom, SignalIn, Signals, Watermarks,
@@ -147,11 +149,16 @@ impl Twin {
                             alert.changes += 1;
                             alert.last = commit;
                         }
+                        if holds && !alert.raised {
+                            alert.raising = raising(rule, own, commit);
+                        }
                         (alert.raised, alert.settled) = (holds, settled);
                     }
                     None if holds => {
                         let (first, last) = (commit, commit);
-                        let alert = Alert { raised: true, settled, first, last, changes: 1 };
+                        let raising = raising(rule, own, commit);
+                        let alert =
+                            Alert { raised: true, settled, first, last, changes: 1, raising };
                         self.alerts.insert(key, alert);
                     }
                     None => {}
@@ -171,6 +178,19 @@ impl Twin {
     }
 }
 
+/// What is so when a rule comes to hold at a bar.
+fn raising(rule: &Rule, bar: Option<&(i64, Point)>, commit: Commit) -> Raising {
+    let (_, point) = bar.unwrap();
+    let value = match &rule.condition {
+        Condition::Cross { left: series, .. } | Condition::Threshold { series, .. } => {
+            series.at(point).map(Reading)
+        }
+        Condition::Breakout { .. } | Condition::Candlestick(_) => None,
+    };
+    let close = point.ends.map(|(_, close)| (close, point.price_scale));
+    Raising { at: time_of(commit.0), close, value }
+}
+
 /// Whether a bar has all that a rule looks at.
 fn has_all(rule: &Rule, point: &Point) -> bool {
     let has = |series: &Series| match series {
@@ -188,10 +208,16 @@ fn has_all(rule: &Rule, point: &Point) -> bool {
     }
 }
 
+/// The system time of a commit.
+fn time_of(commit: u64) -> EventTime {
+    EventTime(1_000_000_000 + 7 * commit as i64)
+}
+
 fn context(commit: u64, round: bool) -> CommitContext {
     let watermarks = Watermarks::none(1);
     CommitContext {
         commit: Commit(commit),
+        at: time_of(commit),
         round,
         round_watermarks: watermarks.clone(),
         watermarks,

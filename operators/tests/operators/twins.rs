@@ -250,6 +250,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             }
             let context = CommitContext {
                 commit: Commit(number),
+                at: EventTime(start),
                 round: true,
                 watermarks: watermarks.clone(),
                 round_watermarks: watermarks.clone(),
@@ -267,6 +268,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
         }
         let context = CommitContext {
             commit: Commit(60),
+            at: EventTime::END,
             round: true,
             round_watermarks: watermarks,
             watermarks: Watermarks::new([Some(EventTime::END); 2]),

@@ -6,6 +6,7 @@ use warp::reply::Response;
 
 use crate::Context;
 use crate::bars::CandleQuery;
+use crate::closed::{CLOSED, closed};
 use crate::filter::FIELDS;
 use crate::parameter::{RouteParameter, WordParameter, Words, joined, total};
 use crate::problem::Problem;
@@ -29,7 +30,6 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     route,
 };
 
-const TF: RouteParameter = RouteParameter { name: "tf", aliases: &["timeframe"], ..TIMEFRAME };
 const SESSION: WordParameter<Option<SessionKind>> = WordParameter::new(
     "session",
     Words::new(
@@ -54,7 +54,8 @@ const FILL: WordParameter<bool> = WordParameter::new(
 
 const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
 const LISTS: &[&[RouteParameter]] = &[
-    &[SYMBOL, TF, FROM, TO, AS_OF, FIELDS, LIMIT.declared, SESSION.declared, FILL.declared],
+    &[SYMBOL, TIMEFRAME, FROM, TO, AS_OF, FIELDS, LIMIT.declared],
+    &[CLOSED.declared, SESSION.declared, FILL.declared],
     FRAME,
 ];
 
@@ -94,6 +95,7 @@ async fn answer(
         lines: bars.lines,
         more: bars.more,
         marked: candles.fill,
+        page: None,
     };
     frame.answer(context, &form).await
 }
@@ -105,12 +107,19 @@ fn read(
 ) -> Result<(CandleQuery, Form), Problem> {
     let view = context.view("candles")?;
     let mut query = Query::new(&request.query, PARAMETERS);
-    let timeframe = query.timeframe(&TF, &context.timeframes);
+    let timeframe = query.timeframe(&TIMEFRAME, &context.timeframes);
     let (from, to) = query.interval();
     let as_of = query.as_of(view);
     let limit = query.count(&LIMIT);
     let session = query.word(&SESSION);
     let fill = query.word(&FILL);
+    for (is_given, with) in [(session.is_some(), &SESSION.declared), (fill, &FILL.declared)] {
+        if is_given {
+            let why = format!("cannot be asked together with `{}`", with.name);
+            query.reject(&CLOSED.declared, &why);
+        }
+    }
+    let closed = closed(&mut query, view);
     let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let form = form?;
@@ -124,6 +133,7 @@ fn read(
         session,
         as_of,
         fill,
+        closed,
     };
     Ok((candles, form))
 }

@@ -1,4 +1,4 @@
-//! `GET /health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
+//! `GET /health` and `/streaming/health`, `/health/live`, `/health/ready`: for people, for supervisors, for load balancers.
 
 use node_api::{Check, Component, Health, Readiness, Scope, Status};
 use serde::Serialize;
@@ -21,6 +21,13 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
             path: "/health",
             access: Access::Process(Scope::Read),
             doc: "pass, warn or fail, with every check; `sources` and `sinks` have an entry each: name, kind, state, since when, last error; 503 if any check fails",
+            parameters: &[],
+        },
+        Endpoint {
+            methods: READ,
+            path: "/streaming/health",
+            access: Access::Process(Scope::Read),
+            doc: "the same as `/health`",
             parameters: &[],
         },
         Endpoint {
@@ -64,7 +71,7 @@ struct StatusJson {
 
 /// A source, or a view that is delivered to a sink.
 #[derive(Serialize)]
-struct ComponentJson<'a> {
+pub(super) struct ComponentJson<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<&'a str>,
@@ -95,7 +102,8 @@ enum Question {
 }
 
 fn route(context: &Context) -> Route {
-    let whole = warp::path!("health").map(|| Question::Whole);
+    let whole = warp::path!("health").or(warp::path!("streaming" / "health")).unify();
+    let whole = whole.map(|| Question::Whole);
     let live = warp::path!("health" / "live").map(|| Question::Live);
     let ready = warp::path!("health" / "ready").map(|| Question::Ready);
     let context = context.clone();
@@ -149,16 +157,23 @@ fn health_response(
         return json(code, "application/health+json", &StatusJson { status: status.name() });
     }
     let checks = health.checks.iter().map(|(name, check)| (name.as_str(), [check_json(check)]));
+    let (sources, sinks) = components(health);
     let body = HealthJson {
         status: status.name(),
         version: context.version,
         run: context.run.to_string(),
         output,
         checks: checks.collect(),
-        sources: health.sources.iter().map(component_json).collect(),
-        sinks: health.sinks.iter().map(component_json).collect(),
+        sources,
+        sinks,
     };
     json(code, "application/health+json", &body)
+}
+
+/// Each source, and each view that is delivered to a sink.
+pub(super) fn components(health: &Health) -> (Vec<ComponentJson<'_>>, Vec<ComponentJson<'_>>) {
+    let sources = health.sources.iter().map(component_json).collect();
+    (sources, health.sinks.iter().map(component_json).collect())
 }
 
 fn component_json(component: &Component) -> ComponentJson<'_> {

@@ -7,6 +7,7 @@ use warp::Filter;
 use warp::reply::Response;
 
 use crate::Context;
+use crate::closed::{CLOSED, closed};
 use crate::filter::FIELDS;
 use crate::format::Line;
 use crate::parameter::{ParameterType, RouteParameter, joined, total};
@@ -34,11 +35,11 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
 
 const NAME_OF: &str = "an indicator that is computed";
 const NAME: RouteParameter = RouteParameter::query(
-    "name",
+    "indicator",
     ParameterType::Name(NAME_OF),
     "one indicator (`sma20`), or all of a kind (`sma`)",
 )
-.or(&["indicator"]);
+.or(&["name"]);
 const OUTPUT_OF: &str = "an output of an indicator that is computed";
 const OUTPUT: RouteParameter = RouteParameter::query(
     "output",
@@ -48,7 +49,7 @@ const OUTPUT: RouteParameter = RouteParameter::query(
 
 const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
 const LISTS: &[&[RouteParameter]] =
-    &[&[SYMBOL, TIMEFRAME, NAME, OUTPUT, FROM, TO, FIELDS, LIMIT.declared], FRAME];
+    &[&[SYMBOL, TIMEFRAME, NAME, OUTPUT, FROM, TO, FIELDS, LIMIT.declared, CLOSED.declared], FRAME];
 
 /// The parameters of a request for indicators.
 struct IndicatorQuery {
@@ -60,6 +61,8 @@ struct IndicatorQuery {
     labels: Vec<String>,
     /// The names of their outputs.
     outputs: Vec<String>,
+    /// The condition that leaves out numbers of bars that still grow.
+    closed: Option<(usize, Vec<String>)>,
     /// No earlier bars. With it the limit keeps the earliest rows, without it the latest.
     from: Option<EventTime>,
     /// Only earlier bars.
@@ -89,7 +92,6 @@ async fn answer(
     let (indicators, form) = read(context, symbol, request)?;
     form.reached(context, None).await?;
     let Page { frontier, rows, more } = indicators.read(context).await?;
-    let lines: Vec<Line> = rows.into_iter().map(|cells| Line { cells, filled: None }).collect();
     let frame = Frame {
         view: indicators.view,
         head: vec![
@@ -99,9 +101,10 @@ async fn answer(
         hidden: &["instrument", "timeframe"],
         list: "indicators",
         frontier,
-        lines,
+        lines: Line::all(rows),
         more,
         marked: false,
+        page: None,
     };
     frame.answer(context, &form).await
 }
@@ -117,6 +120,7 @@ fn read(
     let (labels, outputs) = numbers(&mut query, context);
     let (from, to) = query.interval();
     let limit = query.count(&LIMIT);
+    let closed = closed(&mut query, view);
     let form = Form::read(&mut query, context, view, &request.headers);
     query.finish()?;
     let form = form?;
@@ -126,6 +130,7 @@ fn read(
         timeframe: timeframe.unwrap_or_else(|| smallest(context)),
         labels,
         outputs,
+        closed,
         from,
         to,
         limit,
@@ -170,7 +175,7 @@ impl IndicatorQuery {
         };
         let numbers = [one_of("indicator", &self.labels), one_of("output", &self.outputs)];
         let filter = RowFilter {
-            texts: numbers.into_iter().flatten().collect(),
+            texts: numbers.into_iter().flatten().chain(self.closed.clone()).collect(),
             ..bars.opening(self.from, self.to)
         };
         let latest_first = self.from.is_none();

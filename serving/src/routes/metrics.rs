@@ -44,12 +44,8 @@ fn route(context: &Context) -> Route {
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     // Scrapers may be configured with parameters of their own; here they are an error.
     Query::new(&request.query, &[]).finish()?;
-    for view in context.views.views {
-        let rows = context.reader.count(view);
-        context.metrics.set_view_rows(view.name, rows);
-    }
     let is_plain = preferred(&request.headers, &[(false, OPEN_METRICS), (true, PLAIN)])?;
-    let open_metrics = context.metrics.render();
+    let open_metrics = rendered(context);
     Ok(match is_plain {
         false => text(StatusCode::OK, context.metrics.content_type(), open_metrics),
         true => text(
@@ -58,4 +54,13 @@ fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem
             prometheus_text::of_open_metrics(&open_metrics),
         ),
     })
+}
+
+/// All metrics as OpenMetrics text, with the present number of rows of each view.
+pub(super) fn rendered(context: &Context) -> String {
+    for view in context.views.views {
+        let rows = context.reader.count(view);
+        context.metrics.set_view_rows(view.name, rows);
+    }
+    context.metrics.render()
 }

@@ -5,12 +5,14 @@
 
 mod candles;
 mod changes;
+mod data;
 mod description;
 mod drain;
 mod frame;
 mod health;
 mod index;
 mod indicators;
+mod latest;
 mod metrics;
 mod page;
 mod permit;
@@ -18,6 +20,7 @@ mod problems;
 mod process;
 mod site;
 mod socket;
+mod status;
 mod stream;
 mod symbols;
 mod tickets;
@@ -88,8 +91,11 @@ pub const ROUTES: &[RouteEntry] = &[
     symbols::ENTRY,
     view::ENTRY,
     changes::ENTRY,
+    latest::ENTRY,
     candles::ENTRY,
     indicators::ENTRY,
+    data::ENTRY,
+    status::ENTRY,
     description::ENTRY,
     problems::ENTRY,
     stream::ENTRY,
@@ -299,12 +305,12 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 const X_COMMIT: HeaderName = HeaderName::from_static("x-commit");
 const X_FRONTIER: HeaderName = HeaderName::from_static("x-frontier");
 
-/// Stamps an answer with its frontier: `X-Commit` (absent before the first) and `X-Frontier`.
+/// Stamps an answer with its frontier: `X-Commit` and `X-Frontier`, which are absent before the first commit.
 fn stamp(response: &mut Response, frontier: Frontier) {
     if let Some(commit) = frontier.commit {
         set(response, X_COMMIT, &commit.0.to_string());
+        set(response, X_FRONTIER, &frontier.at.rfc3339());
     }
-    set(response, X_FRONTIER, &frontier.at.rfc3339());
 }
 
 /// The date of the deprecation, 2026-11-29, as RFC 9745 writes it.

@@ -30,7 +30,7 @@ use crate::{Context, body};
 use node_api::Located;
 use node_api::ingest::{
     FAULTS_MAX, IngestApi, Keeping, PostError, PostKey, PostOutcome, PostedBody, PostedFormat,
-    Token,
+    RowFault, Token,
 };
 
 use super::{Endpoint, RequestParts, Route, RouteEntry, json, request_parts, respond, set};
@@ -199,7 +199,8 @@ async fn outcome(
     let answer = Answer {
         accepted,
         rejected,
-        errors_left_out: rejected - faults.len().min(rejected),
+        has_errors: rejected > 0,
+        errors_left_out: rejected - rows_of(&faults).min(rejected),
         errors: faults.iter().map(RowError::of).collect(),
         completion_token: token.map(|token| token.to_string()),
         durable,
@@ -214,6 +215,11 @@ async fn outcome(
         set(&mut response, REPLAYED, "true");
     }
     Ok(response)
+}
+
+/// The number of rows that have these faults, which are in the order of rows.
+fn rows_of(faults: &[RowFault]) -> usize {
+    faults.chunk_by(|one, next| one.row == next.row).count()
 }
 
 /// Waits at most so long until views contain the commit of a token.

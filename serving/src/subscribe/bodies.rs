@@ -110,7 +110,8 @@ impl TokenPlace {
 fn frontier(run: Generation, frontier: Frontier) -> String {
     let FrontierJson { run, commit, at } = FrontierJson::of(run, frontier);
     let commit = commit.map_or_else(|| "null".to_owned(), |commit| commit.to_string());
-    format!("\"frontier\":{{\"run\":\"{run}\",\"commit\":{commit},\"at\":\"{at}\"}}")
+    let at = at.map_or_else(|| "null".to_owned(), |at| format!("\"{at}\""));
+    format!("\"frontier\":{{\"run\":\"{run}\",\"commit\":{commit},\"at\":{at}}}")
 }
 
 fn list<T>(

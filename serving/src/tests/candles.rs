@@ -247,9 +247,38 @@ async fn before_the_first_commit() {
     let answer = server.ask(BTC).await;
     assert_eq!(
         answer.json()["frontier"],
-        json!({"run": "1970-01-01T00:00:00.000048879Z", "commit": null, "at": "-infinity"})
+        json!({"run": "1970-01-01T00:00:00.000048879Z", "commit": null, "at": null})
     );
-    assert_eq!(answer.header("x-frontier"), "-infinity");
+    assert_eq!(answer.header("x-frontier"), "");
     assert_eq!(answer.header("x-commit"), "");
     assert!(!answer.header("etag").is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_closed_bar() {
+    let server = server();
+    let closed = format!("{BTC}?closed=true&limit=1");
+    assert_eq!(server.closes(&closed).await, ["08-09T12:01 11"], "neither open nor provisional");
+    assert_eq!(server.closes(&format!("{BTC}?closed=false&limit=1")).await, ["08-09T12:04 14"]);
+    for with in ["fill=previous", "session=regular"] {
+        let answer = server.ask(&format!("{closed}&{with}")).await;
+        let problem = answer.json();
+        assert_eq!(
+            (answer.status(), &problem["code"]),
+            (400, &json!("validation.closed")),
+            "{with}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plain_list_has_whole_rows() {
+    let server = server();
+    let answer = server.ask(&format!("{BTC}?shape=rows&limit=2&fields=close")).await;
+    let row = |open, close| json!({"instrument": "binance:BTCUSDT", "timeframe": "1m", "open_time": open, "close": close});
+    let want = json!([row("2024-08-09T12:03:00Z", 13), row("2024-08-09T12:04:00Z", 14)]);
+    assert_eq!((answer.json(), answer.header("x-more")), (want, "true"));
+    assert_eq!(answer.header("x-commit"), "17");
+    let object = server.ask(&format!("{BTC}?limit=2&fields=close")).await;
+    assert_ne!(object.header("etag"), answer.header("etag"));
 }

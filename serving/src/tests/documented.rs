@@ -100,6 +100,8 @@ fn values(parameter: &RouteParameter) -> String {
         ParameterType::MinFrontier => "a completion token, or the number of a commit".to_owned(),
         ParameterType::Count(range) => format!("{} to {}", range.least, range.most),
         ParameterType::Milliseconds(range) => format!("{} to {} ms", range.least, range.most),
+        ParameterType::Duration => "a number and `ms`, `s`, `m`, `h` or `d`".to_owned(),
+        ParameterType::Cursor => "`*`, or the cursor of a page".to_owned(),
         ParameterType::Word { words, .. } => quoted(words),
         ParameterType::Name(what) => what.to_owned(),
         ParameterType::Columns => "a column of the view".to_owned(),

@@ -205,13 +205,12 @@ async fn days_that_clocks_change() {
 #[tokio::test]
 async fn all_reads_of_an_answer_share_one_frontier() {
     let server = server();
-    server.rows.restless.store(5, Ordering::SeqCst);
-    let answer = server.ask(&path("from=01 to=03")).await;
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.header("x-commit"), "22");
-    server.rows.restless.store(usize::MAX, Ordering::SeqCst);
-    let answer = server.ask(&path("from=01 to=03")).await;
-    assert_eq!((answer.status(), answer.header("retry-after")), (503, "1"));
+    // Each cut of these tests is followed by a commit, so what is read beside the cut has another frontier.
+    for commit in ["17", "18"] {
+        let answer = server.ask(&path("from=01 to=03")).await;
+        assert_eq!((answer.status(), answer.header("x-commit")), (200, commit));
+    }
+    assert_eq!(server.rows.scans.load(Ordering::SeqCst), 0);
 }
 
 /// The definition read slowly: every minute of the hour in turn, then the limit.

@@ -22,8 +22,8 @@ use crate::subscribe::{
     ClientSink, Message, SendOutcome, Subscriber, SubscriptionRequest, WaitFuture,
 };
 use rows::{
-    CandlePage, Cell, Change, Changes, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan,
-    Snapshot, SnapshotPart, View, ViewReader,
+    AsOf, CandlePage, Cell, Change, Changes, Cut, Frontier, Page, ReadError, ReadFuture, RowFilter,
+    Scan, Snapshot, SnapshotPart, View, ViewReader,
 };
 
 /// One bar that every commit restates.
@@ -79,6 +79,10 @@ impl ViewReader for Steps {
 
     fn scan(&self, _: Scan) -> ReadFuture<'_, Page> {
         Box::pin(ready(Err(ReadError::Closed)))
+    }
+
+    fn cut(&self, _: &[&'static View], _: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        Err(ReadError::Closed)
     }
 
     fn candles(&self, _: Scan) -> ReadFuture<'_, CandlePage> {

@@ -1,6 +1,7 @@
 //! The routes as clients see them, over a reader that holds its rows in a vector.
 
 mod candles;
+mod data;
 mod described;
 mod documented;
 mod fields;
@@ -8,7 +9,9 @@ mod filling;
 mod following;
 mod indicators;
 mod keys;
+mod latest;
 mod page;
+mod paging;
 mod parameters;
 mod problems;
 mod process;
@@ -17,6 +20,7 @@ mod service;
 mod sessions;
 mod site;
 mod sockets;
+mod status;
 mod tls;
 mod views;
 
@@ -39,8 +43,8 @@ use node_api::{Check, Health, Lineage, MetricsText};
 use super::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{
-    CandlePage, CandleRow, Cell, Changes, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,
-    Row, RowFilter, Scan, Snapshot, View, ViewReader,
+    AsOf, CandlePage, CandleRow, Cell, Changes, Cut, Dimension, Frontier, Labels, OPEN_TIME, Page,
+    ReadError, ReadFuture, Row, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -49,11 +53,11 @@ struct Rows {
     candles: Mutex<BTreeMap<CandleKey, Candle>>,
     /// Rows of `indicators`, in the order of their keys.
     indicators: Mutex<Vec<(CandleKey, Vec<Cell>)>>,
+    /// Rows of other views, for cuts only.
+    others: Mutex<BTreeMap<&'static str, Vec<Vec<Cell>>>>,
     /// [`NO_COMMIT`] before the first.
     commit: AtomicU64,
     at: Mutex<EventTime>,
-    /// The frontier moves with each of the next so many scans.
-    restless: AtomicUsize,
     scans: AtomicUsize,
     closed: AtomicBool,
     panics: AtomicBool,
@@ -93,13 +97,24 @@ impl ViewReader for Rows {
         })
     }
 
+    fn cut(&self, _: &[&'static View], _: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(ReadError::Closed);
+        }
+        let candles = self.candles.lock().unwrap();
+        let mut rows: BTreeMap<&str, Vec<Vec<Cell>>> = self.others.lock().unwrap().clone();
+        rows.insert("candles", candles.iter().map(|(key, candle)| cells(key, candle)).collect());
+        let indicators = self.indicators.lock().unwrap();
+        rows.insert("indicators", indicators.iter().map(|(_, cells)| cells.clone()).collect());
+        let frontier = self.frontier();
+        // What follows is another commit.
+        self.commit.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(RowsAt { frontier, candles: candles.clone(), rows }))
+    }
+
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {
         assert!(!self.panics.load(Ordering::SeqCst), "a panic of the test");
         self.scans.fetch_add(1, Ordering::SeqCst);
-        if self.restless.load(Ordering::SeqCst) > 0 {
-            self.restless.fetch_sub(1, Ordering::SeqCst);
-            self.commit.fetch_add(1, Ordering::SeqCst);
-        }
         if self.hangs.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
@@ -107,7 +122,9 @@ impl ViewReader for Rows {
             return Box::pin(async { Err(ReadError::Closed) });
         }
         let candles = self.candles.lock().unwrap();
-        let asked = candles.iter().filter(|(key, _)| is_asked(&scan, key));
+        let asked = candles.iter().filter(|(key, candle)| {
+            is_asked(&scan, key) && scan.filter.fits(scan.view, &cells(key, candle))
+        });
         let (rows, more) = limited(&scan, asked.map(|(key, candle)| (*key, *candle)).collect());
         let frontier = self.frontier();
         Box::pin(async move { Ok(CandlePage { frontier, rows, more }) })
@@ -141,6 +158,64 @@ impl ViewReader for Rows {
             "candles" => self.candles.lock().unwrap().len() as u64,
             _ => 0,
         }
+    }
+}
+
+/// All rows at a frontier, in the order of keys.
+struct RowsAt {
+    frontier: Frontier,
+    candles: BTreeMap<CandleKey, Candle>,
+    rows: BTreeMap<&'static str, Vec<Vec<Cell>>>,
+}
+
+impl RowsAt {
+    /// The rows that a scan selects, by time where they have one.
+    fn selected(&self, scan: &Scan) -> Vec<Vec<Cell>> {
+        let mut rows = self.rows.get(scan.view.name).cloned().unwrap_or_default();
+        rows.retain(|row| scan.filter.fits(scan.view, row));
+        rows.sort_by_key(|row| open_time(scan.view, row));
+        rows
+    }
+
+    fn page(&self, scan: &Scan, rows: Vec<Vec<Cell>>) -> ReadFuture<'static, Page> {
+        let (rows, more) = limited(scan, rows);
+        let frontier = self.frontier;
+        Box::pin(async move { Ok(Page { frontier, rows, more }) })
+    }
+}
+
+impl Cut for RowsAt {
+    fn frontier(&self) -> Frontier {
+        self.frontier
+    }
+
+    fn scan(&self, scan: Scan) -> ReadFuture<'static, Page> {
+        self.page(&scan, self.selected(&scan))
+    }
+
+    fn newest(&self, scan: Scan) -> ReadFuture<'static, Page> {
+        let mut newest: Vec<Vec<Cell>> = Vec::new();
+        for row in self.selected(&scan) {
+            let time = open_time(scan.view, &row);
+            newest.retain(|other| other[..2] != row[..2] || open_time(scan.view, other) == time);
+            newest.push(row);
+        }
+        newest.sort_by_key(|row| format!("{:?}", &row[..2]));
+        self.page(&scan, newest)
+    }
+
+    fn candles(&self, scan: Scan) -> ReadFuture<'static, CandlePage> {
+        let asked = self.candles.iter().filter(|(key, _)| is_asked(&scan, key));
+        let (rows, more) = limited(&scan, asked.map(|(key, candle)| (*key, *candle)).collect());
+        let frontier = self.frontier;
+        Box::pin(async move { Ok(CandlePage { frontier, rows, more }) })
+    }
+}
+
+fn open_time(view: &View, row: &[Cell]) -> EventTime {
+    match view.column(OPEN_TIME).map(|column| &row[column]) {
+        Some(Cell::Time(time)) => *time,
+        _ => EventTime::NEVER,
     }
 }
 
@@ -223,9 +298,9 @@ impl Server {
         let rows = Arc::new(Rows {
             candles: Mutex::default(),
             indicators: Mutex::default(),
+            others: Mutex::default(),
             commit: AtomicU64::new(17),
             at: Mutex::new(time("2024-12-01T00:00:00.5Z")),
-            restless: AtomicUsize::new(0),
             scans: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             panics: AtomicBool::new(false),

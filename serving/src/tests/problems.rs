@@ -6,18 +6,21 @@ use super::Server;
 use crate::KINDS;
 
 const FRAMES: [&str; 4] = ["1m", "1h", "4h", "1d"];
-const KNOWN: [&str; 12] = [
-    "tf",
+const KNOWN: [&str; 15] = [
+    "timeframe",
     "from",
     "to",
     "as_of",
     "fields",
     "limit",
+    "closed",
     "session",
     "fill",
     "numbers",
     "format",
+    "shape",
     "min_frontier",
+    "max_staleness",
     "wait_ms",
 ];
 const TIMES: [&str; 3] = ["2024-08-09T00:00:00.123Z", "1700000000s", "1700000000000ms"];
@@ -51,7 +54,7 @@ async fn bad_queries() {
         ("fill=zero", "fill", "enum", "fill=zero is not one of none, previous, prev".into(), json!(["none", "previous", "prev"])),
         ("numbers=hex", "numbers", "enum", "numbers=hex is not one of number, string".into(), json!(["number", "string"])),
         ("format=xml", "format", "enum", "format=xml is not one of json, csv, ndjson".into(), json!(["json", "csv", "ndjson"])),
-        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: tf, from, to, as_of, fields, limit, session, fill, numbers, format, min_frontier, wait_ms)".into(), json!(KNOWN)),
+        ("Limit=5", "Limit", "unknown", "`Limit` is not a parameter of this path (known: timeframe, from, to, as_of, fields, limit, closed, session, fill, numbers, format, shape, min_frontier, max_staleness, wait_ms)".into(), json!(KNOWN)),
         ("limit=5&limit=5", "limit", "repeated", "`limit` is given more than once".into(), Value::Null),
         ("tf=1m&timeframe=1m", "timeframe", "repeated", "`timeframe` and `tf` are the same parameter".into(), Value::Null),
     ];

@@ -112,6 +112,7 @@ async fn the_answer_reports_every_row() {
     let want = json!({
         "accepted": 2,
         "rejected": 3,
+        "has_errors": true,
         "errors": [error(1, "#/body/1/price"), error(3, "#/body/3"), error(4, "#/body/4/a~1b~0")],
         "completion_token": "beef-17",
         "durable": false,

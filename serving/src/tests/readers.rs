@@ -19,8 +19,8 @@ use crate::subscribe::{
 };
 use rows::readers::{Bounds, Class, OnRefused, ReaderPool};
 use rows::{
-    CandlePage, Cell, Changes, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan, Snapshot,
-    SnapshotPart, View, ViewReader,
+    AsOf, CandlePage, Cell, Changes, Cut, Frontier, Page, ReadError, ReadFuture, RowFilter, Scan,
+    Snapshot, SnapshotPart, View, ViewReader,
 };
 
 /// Reads on reader threads, and counts snapshots and the parts that are read of them.
@@ -68,6 +68,10 @@ impl ViewReader for Pooled {
             self.readers.run(Class::Scan, || ()).await?;
             rows.scan(scan).await
         })
+    }
+
+    fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        self.rows.cut(views, as_of)
     }
 
     fn candles(&self, scan: Scan) -> ReadFuture<'_, CandlePage> {

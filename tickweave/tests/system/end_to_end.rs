@@ -8,6 +8,7 @@ pub(crate) mod made;
 mod as_of;
 mod cancelled;
 mod copies;
+mod cuts;
 mod fees;
 pub(crate) mod file_order;
 mod fills;

@@ -97,6 +97,7 @@ fn rows(address: SocketAddr, view: &str) -> Vec<String> {
         "cause_id",
         "first_commit",
         "last_commit",
+        "raised_at",
         "changes",
         "settled",
     ];
@@ -104,7 +105,11 @@ fn rows(address: SocketAddr, view: &str) -> Vec<String> {
         .into_iter()
         .map(|row| {
             let columns = row.as_object().unwrap().iter();
-            let kept = columns.filter(|(name, _)| !volatile.contains(&name.as_str()));
+            // What was so when an alert was raised depends on the commit that raised it.
+            let then: &[&str] = if view == "alerts" { &["price", "value"] } else { &[] };
+            let kept = columns.filter(|(name, _)| {
+                !volatile.contains(&name.as_str()) && !then.contains(&name.as_str())
+            });
             let kept: BTreeMap<_, _> = kept.collect();
             serde_json::to_string(&kept).unwrap()
         })

@@ -191,3 +191,39 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+#[test]
+fn all_faults_of_a_row_are_told() {
+    for (row, fields) in [
+        (r#"{"type":"trade"}"#, &["instrument", "time", "price", "quantity"][..]),
+        (
+            r#"{"type":"trade","instrument":"us:AAPL","time":"noon","price":"x","quantity":"y","side":"up","fee":1}"#,
+            &["fee", "time", "side", "price", "quantity"],
+        ),
+        (
+            r#"{"type":"trade","instrumet":"us:AAPL","prise":1,"prise":2,"quantity":3}"#,
+            &["instrumet", "prise"],
+        ),
+        (
+            r#"{"type":"fill","instrument":"us:AAPL","time":"1s","price":1,"quantity":0}"#,
+            &["quantity", "id", "portfolio"],
+        ),
+        (r#"{"type":"target","portfolio":"p","instrument":"us:AAPL","weight":null}"#, &["time"]),
+        (r#"{"type":"tirade","price":"x"}"#, &["type"]),
+        // What fields say together is looked at only where each is right.
+        (
+            r#"{"type":"trade","instrument":"us:AAPL","time":"x","price":1,"quantity":-1}"#,
+            &["quantity", "time"],
+        ),
+    ] {
+        let error = read(row).unwrap_err();
+        let mut told = vec![&*error.field];
+        told.extend(error.further.iter().map(|further| &*further.field));
+        assert_eq!(told, fields, "{row}: {error:#?}");
+        assert!(error.further.iter().all(|further| further.further.is_empty()), "{row}");
+    }
+    // Of many keys that are no fields the first are named.
+    let keys: Vec<String> = (0..100).map(|number| format!(r#""k{number}":1"#)).collect();
+    let error = read(&format!("{{{}}}", keys.join(","))).unwrap_err();
+    assert_eq!((&*error.field, error.further.len()), ("k0", 15));
+}

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use connectors::entries::{self, BodyError, BodyRow, Decoder, Type, decode_body, written_entry};
 use connectors::{Decoded, Row};
-use market::{AdmissionError, Catalog, EventTime, InputEvent, Rejection, UnknownNames};
+use market::{
+    AdmissionError, Catalog, EventTime, InputEvent, Rejection, RejectionReason, UnknownNames,
+};
 use node_api::ingest::{
     FAULTS_MAX, FIELD_MAX, PostError, PostKey, PostedBody, PostedFormat, Token,
 };
@@ -108,12 +110,15 @@ impl Shared {
         let mut passed = Vec::with_capacity(rows.len());
         let mut held = HeldNames { catalog: &self.catalog, names: Vec::new() };
         for (row, read) in rows.into_iter().enumerate() {
+            let further = further(&read);
             let judged = self.check_row(read, at, &mut held).map_err(|(field, rejection)| {
                 rejected += 1;
-                if faults.len() < FAULTS_MAX {
-                    let field = field.chars().take(FIELD_MAX).collect();
-                    let (reason, detail) = (rejection.reason, rejection.detail.clone());
-                    faults.push(KeyedFault { row: row as u64, field, reason, detail });
+                let first = (field, rejection.reason, rejection.detail.clone());
+                for (field, reason, detail) in [first].into_iter().chain(further) {
+                    if faults.len() < FAULTS_MAX {
+                        let field = field.chars().take(FIELD_MAX).collect();
+                        faults.push(KeyedFault { row: row as u64, field, reason, detail });
+                    }
                 }
                 rejection
             });
@@ -228,4 +233,11 @@ impl Shared {
         }
         Ok(record)
     }
+}
+
+/// What is wrong with a row that could not be decoded, beside the first: field, reason, and words.
+fn further(row: &BodyRow) -> Vec<(String, RejectionReason, String)> {
+    let Err(error) = &row.decoded else { return Vec::new() };
+    let further = error.further.iter();
+    further.map(|error| (error.field.to_string(), error.reason, error.detail.clone())).collect()
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::views::CandlesView;
 
 mod limits;
+mod newest;
 
 const COMMITS: u64 = 400;
 const KEYS: i64 = 20;

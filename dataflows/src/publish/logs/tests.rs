@@ -7,6 +7,7 @@ use market::{
 use rows::readers::Allowance;
 use rows::{Cell, Frontier, Labels, RowFilter, Scan};
 
+use super::super::commit_blocks::BLOCK_COMMITS;
 use super::{LogItem, LogOf, Retained, RetainedLog};
 use crate::views::kinds::LogView;
 use crate::views::{DeadLetterLog, DeadLetterRow, ShardEvents, TradeLog};
@@ -110,6 +111,58 @@ fn trades_are_in_the_order_of_records_and_the_oldest_commits_go() {
     assert_eq!(after(2).unwrap(), [cell(3, 4), cell(4, 4)]);
     assert!(after(0).is_none());
     assert_eq!((log.appended(), log.dropped()), (15, 6));
+}
+
+/// What is read of some commits, and what is the newest row of each instrument, are those of all rows.
+#[test]
+fn commits_and_newest_rows_are_chosen_of_all() {
+    let log = LogOf::<TradeLog>::new(1 << 30);
+    for commit in 0..4 * BLOCK_COMMITS as u64 {
+        let rows = [cancel(commit % 3, 2 * commit), cancel(7, 2 * commit + 1)];
+        log.append(Commit(commit), part(if commit == 5 { &rows } else { &rows[..1] }));
+    }
+    let newest = 4 * BLOCK_COMMITS as u64 - 2;
+    let all = page(&log, newest, (false, usize::MAX), &RowFilter::default(), 11).0;
+    let commit_of = |(commit, _): &(Cell, Cell)| match commit {
+        Cell::Unsigned(commit) => Commit(*commit),
+        other => panic!("{other:?}"),
+    };
+    for (after, through) in
+        [(None, None), (Some(5), None), (Some(255), Some(256)), (None, Some(0)), (Some(9), Some(9))]
+    {
+        let (after, through) = (after.map(Commit), through.map(Commit));
+        let filter = RowFilter { after, through, ..RowFilter::default() };
+        let want: Vec<_> =
+            all.iter().filter(|row| filter.has_commit(commit_of(row))).cloned().collect();
+        assert_eq!(page(&log, newest, (false, usize::MAX), &filter, 11), (want.clone(), false));
+        let latest: Vec<_> = want.iter().rev().take(2).cloned().collect();
+        assert_eq!(page(&log, newest, (true, 2), &filter, 11), (latest, want.len() > 2));
+    }
+    let view = const { &TradeLog::VIEW };
+    for (instruments, want) in [
+        (
+            None,
+            vec![
+                cell(5, 11),
+                cell(newest - 2, 2 * newest - 4),
+                cell(newest - 1, 2 * newest - 2),
+                cell(newest, 2 * newest),
+            ],
+        ),
+        (Some(vec![7, 9]), vec![cell(5, 11)]),
+        (Some(vec![newest % 3]), vec![cell(newest, 2 * newest)]),
+    ] {
+        let instruments = instruments.map(|all| all.into_iter().map(InstrumentId).collect());
+        let scan =
+            Scan { filter: RowFilter { instruments, ..RowFilter::default() }, ..Scan::all(view) };
+        let page =
+            log.at(at(newest)).newest(&scan, &Labels::default(), &mut Allowance::unlimited());
+        assert_eq!(positions(&page.unwrap().rows, 11), want);
+    }
+    // It ends where all instruments are found.
+    let filter = RowFilter::of_instrument(InstrumentId(newest % 3));
+    let scan = Scan { filter, ..Scan::all(view) };
+    assert!(log.at(at(newest)).newest(&scan, &Labels::default(), &mut Allowance::of(5)).is_ok());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use market::{AccountEvent, AccountRecord, Candle, CandleKey, Commit, ModelId};
+use market::{AccountEvent, AccountRecord, Candle, CandleKey, Commit, EventTime, ModelId};
 use operators::arrange::Update;
 use operators::indicators::{IndicatorChange, IndicatorKey, IndicatorValue, Reading};
 use operators::portfolio::{
@@ -189,6 +189,7 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
 fn context(commits: &[CommitInput], number: usize, save: Option<Saving>) -> Arc<CommitContext> {
     Arc::new(CommitContext {
         commit: Commit(number as u64),
+        at: EventTime(number as i64),
         round: commits[number].round,
         watermarks: Watermarks::none(1),
         round_watermarks: Watermarks::none(1),

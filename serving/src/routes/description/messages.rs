@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::{reference, schemas};
+use super::schemas::{reference, schemas, visible_views};
 use crate::Context;
 
 /// The document of the messages of subscriptions.
 pub(crate) fn asyncapi(context: &Context) -> Value {
-    let views: Vec<_> = context.views.views.iter().collect();
+    let views = visible_views(context);
     let sent = sent();
     let asked = asked();
     let refer = |names: &Map<String, Value>, channel: &str| -> Vec<Value> {

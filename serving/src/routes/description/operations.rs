@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use warp::http::Method;
 
 use super::super::Endpoint;
-use super::schemas::{reference, row_name, schemas};
+use super::schemas::{reference, row_name, schemas, visible_views};
 use crate::Context;
 use crate::client::Access;
 use crate::page::FILES;
@@ -23,7 +23,7 @@ pub(crate) fn openapi<'a>(
             item[method.as_str().to_ascii_lowercase()] = operation(context, endpoint, method);
         }
     }
-    let views: Vec<_> = context.views.views.iter().collect();
+    let views = visible_views(context);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -159,7 +159,7 @@ fn schema(context: &Context, kind: ParameterType) -> Value {
             json!({ "type": "string", "enum": timeframes })
         }
         ParameterType::Name("a view") => {
-            json!({ "type": "string", "enum": context.views.names().collect::<Vec<_>>() })
+            json!({ "type": "string", "enum": context.view_names().collect::<Vec<_>>() })
         }
         ParameterType::Name("a file of the page") => {
             json!({ "type": "string", "enum": FILES.iter().map(|file| file.name).collect::<Vec<_>>() })
@@ -218,7 +218,7 @@ fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
     match (endpoint.path, media_types(endpoint, "Accept")) {
         ("/ws", _) => vec![(101, Vec::new())],
         ("/stream", _) => vec![(200, vec!["text/event-stream"])],
-        ("/health" | "/health/live" | "/health/ready", _) => {
+        ("/health" | "/streaming/health" | "/health/live" | "/health/ready", _) => {
             vec![(200, vec!["application/health+json"]), (503, vec!["application/health+json"])]
         }
         ("/page/{file}", _) => vec![(200, vec!["text/css", "text/javascript"])],
@@ -238,7 +238,7 @@ fn answer_schema(context: &Context, path: &str) -> Value {
     let rows = |list: &str, view: &str| {
         let rows = context.views.named(view).map(|view| reference(&row_name(view)));
         let rows = rows.unwrap_or_else(|| json!({ "type": "object" }));
-        json!({
+        let envelope = json!({
             "type": "object",
             "required": ["frontier", list, "more"],
             "properties": {
@@ -246,10 +246,12 @@ fn answer_schema(context: &Context, path: &str) -> Value {
                 (list): { "type": "array", "items": rows },
                 "more": { "type": "boolean", "description": "whether `limit` left any out" },
             },
-        })
+        });
+        // The second with `shape=rows`.
+        json!({ "anyOf": [envelope, { "type": "array", "items": rows }] })
     };
     match path {
-        "/v1/views/{view}" => rows("rows", ""),
+        "/v1/views/{view}" | "/v1/latest" => rows("rows", ""),
         "/v1/candles/{symbol}" => rows("candles", "candles"),
         "/v1/indicators/{symbol}" => rows("indicators", "indicators"),
         _ => json!({ "type": "object" }),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::Context;
 use crate::problem::KINDS;
 use rows::{Column, ColumnType, View};
 
@@ -14,6 +15,12 @@ pub(super) fn schemas(views: &[&View]) -> Map<String, Value> {
         all.insert(row_name(view), row(view));
     }
     all
+}
+
+/// The views that the client may see.
+pub(super) fn visible_views(context: &Context) -> Vec<&'static View> {
+    let visible = context.client.visible();
+    context.views.views.iter().filter(|view| visible.has_view(view)).collect()
 }
 
 /// A reference to one of them.
