@@ -89,6 +89,8 @@ pub struct Job {
     pub http_ingest: Option<HttpIngest>,
     /// What of its commits is there after the process has ended.
     pub keeping: Keeping,
+    /// How its checkpoints are, and what asks for one; none of a job that keeps no state.
+    pub checkpoints: Option<CheckpointStatus>,
     /// Tells its state from any other; of a job without state, this start from any other.
     pub state_id: String,
     /// What clients were promised.
@@ -181,7 +183,8 @@ impl Job {
             RecordingKeeper::new(recorder, recording.clone(), metrics.clone(), began)
         });
         let copies = state.as_ref().and_then(Restoring::copies);
-        let kept = state.as_ref().map(|state| (log_status, state.checkpoints()));
+        let checkpoints = state.as_ref().map(Restoring::checkpoints);
+        let kept = checkpoints.clone().map(|checkpoints| (log_status, checkpoints));
         let monitored = (&connections, recording, kept, copies);
         let reporter = reporter(config, &board, monitored, &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
@@ -211,6 +214,7 @@ impl Job {
             paused: PausedSources::default(),
             http_ingest,
             keeping,
+            checkpoints,
             state_id,
             promises,
             sinks,

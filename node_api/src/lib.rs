@@ -6,6 +6,7 @@
 mod access;
 mod api_keys;
 mod client_limits;
+mod control;
 mod health;
 pub mod ingest;
 mod lineage;
@@ -22,6 +23,7 @@ pub use api_keys::{
     SecretHash, is_key_id,
 };
 pub use client_limits::ClientLimits;
+pub use control::ControlApi;
 pub use health::{Check, Component, Health, Readiness, Status};
 pub use lineage::{ANCESTORS_MAX, Ancestor, Lineage, Located};
 pub use listen::{NeedsKeys, may_listen};

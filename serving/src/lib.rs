@@ -56,7 +56,7 @@ use market::{Calendars, Catalog, Generation, Instrument, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use node_api::ingest::Keeping;
-use node_api::{Health, HttpAccess, Lineage, MetricsText};
+use node_api::{ControlApi, Health, HttpAccess, Lineage, MetricsText};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
 use rows::{Labels, View, ViewList, ViewReader};
@@ -122,7 +122,7 @@ pub struct Context {
     /// What is there of its commits after it has ended.
     pub keeping: Keeping,
     /// Asks the process to end in order.
-    pub drain: Arc<dyn Fn() + Send + Sync>,
+    pub control: Arc<dyn ControlApi>,
     /// Whom it answers.
     pub access: Arc<HttpAccess>,
     /// The keys without one of which nobody is answered; none: there are no keys.

@@ -162,6 +162,13 @@ pub(super) const INGEST_DISABLED: ProblemKind = kind(
     StatusCode::FORBIDDEN,
     "The process is configured to take no rows from clients. `ingest = true` in `[http]` allows them.",
 );
+pub(super) const INVALID_TRANSITION: ProblemKind = kind(
+    "invalid-transition",
+    "Not possible in this state",
+    StatusCode::CONFLICT,
+    "The process or the source is not in a state in which this can be asked for. `errors` says why, and in `allowed` what \
+     can be; `GET /streaming/control` shows the state.",
+);
 pub(super) const IN_PROGRESS: ProblemKind = kind(
     "in-progress",
     "Being answered",
@@ -260,6 +267,7 @@ pub const KINDS: &[ProblemKind] = &[
     FORBIDDEN,
     THROTTLED,
     INGEST_DISABLED,
+    INVALID_TRANSITION,
     IN_PROGRESS,
     KEY_REUSED,
     ROWS_REFUSED,

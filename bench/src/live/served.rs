@@ -23,7 +23,7 @@ use node_api::{Health, Lineage, Readiness};
 use rows::readers::{Bounds, ReaderPool};
 use rows::{Labels, PartitionNames, ViewReader};
 use serving::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
-use tickweave::node::{BoundServer, Node, RunningServer};
+use tickweave::node::{BoundServer, Node, NodeControl, RunningServer};
 
 /// The most connections of a server that is measured.
 const CONNECTIONS: usize = 4_096;
@@ -151,7 +151,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         lineage: Lineage::of(Generation(1)),
         resume: ResumeTokens::new(b"bench", 0),
         keeping: Keeping::Nothing,
-        drain: Arc::new(|| ()),
+        control: Arc::new(NodeControl::default()),
         access: Arc::default(),
         keys: None,
         tls: None,

@@ -51,7 +51,7 @@ fn route(context: &Context) -> Route {
 /// The same however often it is asked for.
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     Query::new(&request.query, &[]).finish()?;
-    (context.drain)();
+    context.control.drain();
     let (kept, detail) = match context.keeping {
         Keeping::Disk => (
             "disk",

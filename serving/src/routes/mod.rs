@@ -5,6 +5,7 @@
 
 mod candles;
 mod changes;
+mod control;
 mod data;
 mod description;
 mod drain;
@@ -101,6 +102,7 @@ pub const ROUTES: &[RouteEntry] = &[
     stream::ENTRY,
     socket::ENTRY,
     process::ENTRY,
+    control::ENTRY,
     drain::ENTRY,
     tickets::ENTRY,
 ];

@@ -7,7 +7,7 @@ use warp::http::Method;
 
 use super::{Answer, Server, app, process};
 use crate::page::{DOCS, FILES};
-use crate::{ParameterPlace, ROUTES};
+use crate::{ParameterPlace, ParameterType, ROUTES};
 
 async fn document(server: &Server) -> Value {
     server.ask("/openapi.json").await.json()
@@ -87,12 +87,19 @@ async fn answers_are_as_described() {
     server.context.closing = tokio::sync::watch::channel(true).1;
     server.context.catalog.resolve("a:B").unwrap();
     let document = document(&server).await;
+    let app = app(&server.context);
     for endpoint in ROUTES.iter().flat_map(|entry| entry.endpoints) {
-        let path = endpoint.path.replace("{symbol}", "a:B").replace("{view}", "candles");
+        let path = endpoint.path.replace("{operation}", "1");
+        let path = path.replace("{symbol}", "a:B").replace("{view}", "candles");
         let path = path.replace("{problem}", "validation").replace("{file}", "main.js");
         let required = endpoint.parameters.iter().filter(|parameter| parameter.required);
         let query = required.filter(|parameter| parameter.place == ParameterPlace::Query);
-        let query: Vec<String> = query.map(|one| format!("{}=candles", one.name)).collect();
+        let value = |kind| match kind {
+            ParameterType::Word { words, .. } => words[0],
+            _ => "candles",
+        };
+        let query = query.map(|one| format!("{}={}", one.name, value(one.kind)));
+        let query: Vec<String> = query.collect();
         for (query, is_right) in [(query.join("&"), true), ("wrong=1".to_owned(), false)] {
             for method in endpoint.methods {
                 if endpoint.path == "/ws" && is_right {
@@ -103,7 +110,7 @@ async fn answers_are_as_described() {
                 if method == Method::POST {
                     request = request.header("content-type", "application/json").body("[]");
                 }
-                let answer = Answer(request.reply(&app(&server.context)).await);
+                let answer = Answer(request.reply(&app).await);
                 let status = answer.status();
                 let of = &document["paths"][endpoint.path][method.as_str().to_ascii_lowercase()];
                 let responses = &of["responses"];

@@ -1,6 +1,7 @@
 //! The routes as clients see them, over a reader that holds its rows in a vector.
 
 mod candles;
+mod control;
 mod data;
 mod described;
 mod documented;
@@ -24,7 +25,7 @@ mod status;
 mod tls;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -38,7 +39,7 @@ use serde_json::Value;
 
 use super::routes::app;
 use node_api::ingest::Keeping;
-use node_api::{Check, Health, Lineage, MetricsText};
+use node_api::{Check, ControlApi, Health, Lineage, MetricsText};
 
 use super::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
 use rows::readers::{Bounds, ReaderPool};
@@ -47,6 +48,48 @@ use rows::{
     ReadError, ReadFuture, Row, RowFilter, Scan, Snapshot, View, ViewReader,
 };
 use tokio::sync::{Semaphore, watch};
+
+/// A node without a job: what is asked of it is at once so.
+#[derive(Default)]
+pub(super) struct Controlled {
+    pub(super) paused: Mutex<BTreeSet<String>>,
+    pub(super) has_state: bool,
+    pub(super) drains: AtomicUsize,
+}
+
+impl ControlApi for Controlled {
+    fn sources(&self) -> Vec<String> {
+        vec!["a".to_owned(), "b".to_owned()]
+    }
+
+    fn is_paused(&self, source: &str) -> bool {
+        self.paused.lock().unwrap().contains(source)
+    }
+
+    fn pause(&self, source: &str) {
+        self.paused.lock().unwrap().insert(source.to_owned());
+    }
+
+    fn resume(&self, source: &str) {
+        self.paused.lock().unwrap().remove(source);
+    }
+
+    fn request_checkpoint(&self) -> Option<u64> {
+        self.has_state.then_some(1)
+    }
+
+    fn has_checkpoint(&self, _: u64) -> bool {
+        self.has_state
+    }
+
+    fn drain(&self) {
+        self.drains.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.drains.load(Ordering::SeqCst) > 0
+    }
+}
 
 /// Rows of `candles` by key, and a frontier that tests move.
 struct Rows {
@@ -337,7 +380,7 @@ impl Server {
             lineage: Lineage::of(Generation(0xbeef)),
             resume: ResumeTokens::new(b"tests", 1),
             keeping: Keeping::Nothing,
-            drain: Arc::new(|| ()),
+            control: Arc::new(Controlled::default()),
             access: Arc::default(),
             keys: None,
             tls: None,

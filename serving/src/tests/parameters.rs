@@ -1,11 +1,12 @@
 //! Every endpoint parses its parameters as it declares them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Answer, Server, app, process, views};
+use super::{Answer, Controlled, Server, app, process, views};
 use node_api::ingest::Keeping;
 
 use crate::{CountRange, Endpoint, ParameterPlace, ParameterType, ROUTES, RouteParameter};
@@ -32,6 +33,7 @@ fn server() -> Server {
     let (mut server, _) = process::server();
     server.context.keeping = Keeping::Disk;
     server.context.closing = watch::channel(true).1;
+    server.context.control = Arc::new(Controlled { has_state: true, ..Controlled::default() });
     for name in ["a:B", "a:C"] {
         server.context.catalog.resolve(name).unwrap();
     }
@@ -80,6 +82,7 @@ fn samples(parameter: &RouteParameter) -> [String; 2] {
         ParameterType::Name(what) if what.contains("`open_time`") => ["open_time", "-open_time"],
         ParameterType::Name(what) if what.contains("`trade`") => ["candles", "trade"],
         ParameterType::Name("a view") => ["candles", "sources"],
+        ParameterType::Name("`all`, or `source:` and a name") => ["all", "source:a"],
         ParameterType::Name("a type of rows") => ["trade", "fill"],
         ParameterType::Name("a scope of the key") => ["read", "ingest"],
         ParameterType::Name("an indicator that is computed") => ["sma20", "bb"],

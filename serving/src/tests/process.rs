@@ -8,7 +8,7 @@ use std::time::Duration;
 use market::{BarState, Commit, Generation};
 use serde_json::{Value, json};
 
-use super::{Answer, Server, app};
+use super::{Answer, Controlled, Server, app};
 use crate::Posts;
 use node_api::ingest::{
     FAULTS_MAX, IngestApi, Keeping, PostError, PostFuture, PostOutcome, PostedBody, PostedFormat,
@@ -377,11 +377,8 @@ async fn tokens_of_earlier_runs() {
 #[tokio::test]
 async fn a_drain_is_asked_for_as_often_as_one_likes() {
     let (mut server, _) = server();
-    let asked: Arc<AtomicUsize> = Arc::default();
-    let count = Arc::clone(&asked);
-    server.context.drain = Arc::new(move || {
-        let _ = count.fetch_add(1, Ordering::SeqCst);
-    });
+    let controlled = Arc::new(Controlled::default());
+    server.context.control = Arc::<Controlled>::clone(&controlled);
     server.context.keeping = Keeping::Disk;
     let drain = |headers: &'static [(&'static str, &'static str)]| {
         let mut request = warp::test::request().method("POST").path("/streaming/drain");
@@ -400,7 +397,7 @@ async fn a_drain_is_asked_for_as_often_as_one_likes() {
     assert_eq!(json["kept"], "disk");
     assert_eq!(drain(&[]).await.json(), json);
     let foreign = drain(&[("sec-fetch-site", "cross-site")]).await;
-    assert_eq!((foreign.status(), asked.load(Ordering::SeqCst)), (403, 2));
+    assert_eq!((foreign.status(), controlled.drains.load(Ordering::SeqCst)), (403, 2));
     assert_eq!(server.ask("/streaming/drain").await.header("allow"), "POST");
 }
 

@@ -26,8 +26,8 @@ use tokio::sync::{Semaphore, watch};
 use dataflows::config::Config;
 use dataflows::delivery::{SinkSet, Undelivered};
 use dataflows::health::HealthMonitor;
+use dataflows::ingest::Stop;
 use dataflows::ingest::http_ingest::HttpIngest;
-use dataflows::ingest::{PausedSources, Stop};
 use dataflows::publish::{Board, CLIENTS};
 use dataflows::run::{Job, Report, RunError, RunOptions, run_live, views_version};
 use dataflows::telemetry::Metrics;
@@ -63,8 +63,8 @@ struct Handles {
     http_ingest: Option<HttpIngest>,
     lineage: Lineage,
     resume: ResumeTokens,
+    control: NodeControl,
     keeping: Keeping,
-    stop: Stop,
 }
 
 /// The deliveries to sinks, which begin when the job is where it ended before.
@@ -139,6 +139,7 @@ impl Node {
         let readers = config.readers.on_cores(cores);
         let readers = ReaderPool::start(readers, job.metrics.on_refused());
         let readers = readers.map_err(NodeError::Thread)?;
+        let control = control(&config, &job, stop.clone());
         let views = views_version(&config.toml, env!("CARGO_PKG_VERSION"));
         let handles = Handles {
             generation: job.generation,
@@ -149,12 +150,11 @@ impl Node {
             http_ingest: job.http_ingest.clone(),
             lineage: job.lineage(),
             resume: ResumeTokens::new(job.state_id.as_bytes(), views),
+            control: control.clone(),
             keeping: job.keeping,
-            stop: stop.clone(),
         };
         let server = server.serve(handles.context(&config, readers, (keys, tls)));
         let (sinks, runtime) = (Sinks::default(), server.runtime().clone());
-        let control = control(&config, job.paused.clone(), stop.clone());
         let (stopped, started) = (stop.clone(), sinks.clone());
         let running = thread::Builder::new().name("sequencer".to_owned());
         let running = running.spawn(move || {
@@ -238,19 +238,11 @@ impl Node {
     }
 }
 
-/// Ends the node in order, as a client asks for.
-fn drain(stop: &Stop) {
-    if !stop.is_set() {
-        tracing::info!("a client asks for the end (POST /streaming/drain): stopping in order");
-    }
-    stop.set();
-}
-
-fn control(config: &Config, paused: PausedSources, stop: Stop) -> NodeControl {
+fn control(config: &Config, job: &Job, stop: Stop) -> NodeControl {
     let named =
         |source: &dataflows::config::ConfiguredSource| (source.names.name.clone(), source.id);
     let sources: Vec<(String, SourceId)> = config.sources.iter().map(named).collect();
-    NodeControl::new(sources, paused, stop)
+    NodeControl::new(sources, job.paused.clone(), job.checkpoints.clone(), stop)
 }
 
 impl Handles {
@@ -261,7 +253,7 @@ impl Handles {
         readers: ReaderPool,
         (keys, tls): (Option<LiveKeys>, Option<Certificates>),
     ) -> Context {
-        let (health, stop) = (self.health.clone(), self.stop.clone());
+        let health = self.health.clone();
         let connections = descriptors::connections(config.connections, Needs::of(config));
         let clients = config.protection.limits;
         let limits = Limits { connections, clients, ..Limits::default() };
@@ -288,7 +280,7 @@ impl Handles {
             lineage: self.lineage.clone(),
             resume: self.resume.clone(),
             keeping: self.keeping,
-            drain: Arc::new(move || drain(&stop)),
+            control: Arc::new(self.control.clone()),
             access: Arc::new(config.access.clone()),
             keys,
             tls,

@@ -4,6 +4,7 @@
 mod bad_input;
 mod clock;
 mod configuration;
+mod controlling;
 mod delivering;
 mod demo;
 mod dialects;

@@ -134,7 +134,8 @@ impl CheckpointKeeper {
 
     /// Whether the next commit begins one.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.open.is_none() && self.plan.every.is_some() && self.due <= now
+        let is_due = || self.plan.every.is_some() && self.due <= now;
+        self.open.is_none() && (is_due() || self.status.is_requested())
     }
 
     /// Begins a checkpoint with the commit at hand. `promises` are those before it, and `log` is the file that has this
@@ -146,6 +147,7 @@ impl CheckpointKeeper {
         let number = self.plan.next;
         self.plan.next += 1;
         self.counts.begin(start.commit);
+        self.status.begins(number);
         let _ = self.to_writer.send(Message::Begin { number, first: start.commit });
         self.open = Some(Open {
             number,

@@ -45,12 +45,42 @@ pub struct CheckpointReport {
     pub finished: u64,
     /// The last attempt that has ended, finished or failed.
     pub ended: u64,
+    /// How many were asked for.
+    requests: u64,
+    /// How many requests there were when the last one began, and its number.
+    begun: (u64, u64),
 }
 
 impl CheckpointStatus {
     /// How the checkpoints are now.
     pub fn report(&self) -> CheckpointReport {
         self.lock().clone()
+    }
+
+    /// Asks for a checkpoint with the next commit, or after the one that is open. Gives the number of the request.
+    pub fn request(&self) -> u64 {
+        let mut report = self.lock();
+        report.requests += 1;
+        report.requests
+    }
+
+    /// Whether a checkpoint that was begun after this request is on the disk.
+    pub fn has_answered(&self, request: u64) -> bool {
+        let report = self.lock();
+        let (requests, number) = report.begun;
+        requests >= request && report.newest.is_some_and(|(newest, _)| newest >= number)
+    }
+
+    /// Whether one was asked for and has not begun.
+    pub(super) fn is_requested(&self) -> bool {
+        let report = self.lock();
+        report.requests > report.begun.0
+    }
+
+    /// One with this number begins.
+    pub(super) fn begins(&self, number: u64) {
+        let mut report = self.lock();
+        report.begun = (report.requests, number);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, CheckpointReport> {
@@ -204,7 +234,8 @@ impl Writer {
         let pruned = self.prune();
         let mut status = self.status.lock();
         let (finished, ended) = (status.finished + 1, number);
-        *status = CheckpointReport { newest: Some((number, from)), failed: None, finished, ended };
+        let newest = Some((number, from));
+        *status = CheckpointReport { newest, failed: None, finished, ended, ..status.clone() };
         drop(status);
         tracing::debug!(
             "checkpoint {number} through commit {}: {bytes} bytes in {:.2} s",
