@@ -90,7 +90,8 @@ struct StatusJson<'a> {
     /// What of the state the next start has.
     kept: &'static str,
     views: BTreeMap<&'static str, ViewStatus>,
-    counters: BTreeMap<&'static str, Value>,
+    /// Of all sources together.
+    counters: BTreeMap<&'static str, u64>,
     sources: Vec<ComponentJson<'a>>,
     sinks: Vec<ComponentJson<'a>>,
 }
@@ -161,12 +162,11 @@ fn whole<'a>(context: &Context, health: &'a Health, metrics: &Families<'_>) -> S
         let rows = context.reader.count(view);
         (view.name, ViewStatus { kind: view.kind.name(), rows })
     });
-    let counters = COUNTERS.iter().filter_map(|(name, family)| {
-        let samples = &metrics.get(family)?.samples;
-        Some((*name, json!(samples.iter().filter_map(Sample::count).sum::<u64>())))
-    });
     let (sources, sinks) = components(health);
     let samples = |family: &str| metrics.get(family).map_or(&[][..], |family| &family.samples);
+    let counters = COUNTERS.iter().map(|(name, family)| {
+        (*name, samples(family).iter().filter_map(Sample::count).sum::<u64>())
+    });
     let lags = samples("tickweave_watermark_lag_seconds").iter().filter_map(Sample::value);
     let latency =
         samples("tickweave_tick_to_view_seconds").iter().flat_map(Sample::quantile_values);
