@@ -42,6 +42,17 @@ pub enum Keeping {
     Disk,
 }
 
+impl Keeping {
+    /// `nothing`, `process` or `disk`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Keeping::Nothing => "nothing",
+            Keeping::Process => "process",
+            Keeping::Disk => "disk",
+        }
+    }
+}
+
 /// What makes a request that comes again the same one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PostKey {

@@ -158,6 +158,17 @@ impl Sample {
         self.values.get("value").and_then(Number::as_u64)
     }
 
+    /// The value.
+    pub(super) fn value(&self) -> Option<f64> {
+        self.values.get("value").and_then(Number::as_f64)
+    }
+
+    /// Of a histogram: its quantiles.
+    pub(super) fn quantile_values(&self) -> BTreeMap<&'static str, &Number> {
+        let known = QUANTILES.iter().filter_map(|(name, _)| Some((*name, self.values.get(name)?)));
+        known.collect()
+    }
+
     fn quantiles(&mut self) {
         let Some((_, all)) = self.buckets.last().copied().filter(|(_, all)| *all > 0.0) else {
             return;

@@ -1,7 +1,10 @@
 //! Several views of the board at one frontier, kept for as long as somebody reads them.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use market::{EventTime, InstrumentId, PortfolioId, Shard};
 
 use super::batches::{BatchList, unpack};
 use super::board::{Board, KeyedAt};
@@ -10,7 +13,6 @@ use super::logs::LogAt;
 use super::reading::Reading;
 use super::scan::entries;
 use crate::views::CandlesView;
-use market::{InstrumentId, PortfolioId, Shard};
 use rows::readers::{Allowance, Class, Exceeded, ReadStop};
 use rows::{
     AsOf, CandlePage, Cell, Cut, Dimension, Frontier, Labels, Page, ReadError, ReadFuture,
@@ -37,6 +39,8 @@ enum ViewAt {
     Log(Arc<dyn LogAt>),
     Table(Vec<Vec<Cell>>),
 }
+
+const NANOS_PER_HOUR: i64 = 3_600 * 1_000_000_000;
 
 /// Which rows of a scan a read returns.
 #[derive(Clone, Copy)]
@@ -102,7 +106,8 @@ impl Cut for BoardCut {
 
     fn candles(&self, scan: Scan) -> ReadFuture<'static, CandlePage> {
         let taken = Arc::clone(&self.taken);
-        self.reading.run(self.class(&scan), None, move |allowance| taken.candles(&scan, allowance))
+        let (class, kind) = (self.class(&scan), Some(kind(&scan)));
+        self.reading.run(class, kind, move |allowance| taken.candles(&scan, allowance))
     }
 }
 
@@ -200,4 +205,18 @@ pub(super) fn holding(
 
 fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
     ids.iter().map(|id| shard(*id)).collect()
+}
+
+/// Scans of one kind visit about as many rows: they differ in the texts that they look for, and by less than an hour in
+/// from when to when they look.
+pub(super) fn kind(scan: &Scan) -> u64 {
+    let Scan { view, filter, latest_first, limit, as_of } = scan;
+    let RowFilter { instruments, portfolios, timeframes, from, to, after, through, texts } = filter;
+    let mut hasher = DefaultHasher::new();
+    (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
+    let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
+    (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
+    (after.is_some(), through.is_some()).hash(&mut hasher);
+    texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
+    hasher.finish()
 }

@@ -55,7 +55,11 @@ impl LogQuery<'_> {
     ) -> impl DoubleEndedIterator<Item = (usize, Vec<Cell>)> {
         let rows = T::in_order(entries, self.filter).into_iter().enumerate().skip(from);
         let rows = rows.map(move |(number, row)| (number, T::cells(row, commit, self.labels)));
-        let rows = rows.inspect(move |(_, cells)| self.view.debug_check(cells));
+        let rows = rows.inspect(move |(_, cells)| {
+            self.view.debug_check(cells);
+            // Filters by commit look at either.
+            debug_assert_eq!(self.view.commit_of(cells), Some(commit), "{}", self.view.name);
+        });
         rows.filter(move |(_, cells)| self.filter.fits(self.view, cells))
     }
 

@@ -1,14 +1,13 @@
 //! Reads views from the board: on the calling thread, or on reader threads.
 
 use std::future::ready;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use market::{Commit, EventTime};
+use market::Commit;
 use tokio::sync::watch;
 
 use super::board::{Board, ConsistentCut, KeyedAt};
-use super::cut::{BoardCut, candle_page, class, holding, table_page};
+use super::cut::{BoardCut, candle_page, class, holding, kind, table_page};
 use super::logs::LogAt;
 use super::reading::{Reading, unlimited};
 use super::ring::Ring;
@@ -23,8 +22,6 @@ use rows::{
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
 /// one with the same rows. To take them is to take some fifty references under the lock that workers append with.
 type TakenLog = Option<Arc<dyn LogAt>>;
-
-const NANOS_PER_HOUR: i64 = 3_600 * 1_000_000_000;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -202,20 +199,6 @@ impl BoardReader {
     }
 }
 
-/// Scans of one kind visit about as many rows: they differ in the texts that they look for, and by less than an hour in
-/// from when to when they look.
-fn kind(scan: &Scan) -> u64 {
-    let Scan { view, filter, latest_first, limit, as_of } = scan;
-    let RowFilter { instruments, portfolios, timeframes, from, to, after, through, texts } = filter;
-    let mut hasher = DefaultHasher::new();
-    (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
-    let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
-    (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
-    (after.is_some(), through.is_some()).hash(&mut hasher);
-    texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
-    hasher.finish()
-}
-
 impl BoardReader {
     fn class(&self, scan: &Scan) -> Class {
         class(scan, self.board.keyed(scan.view.name).map(|keyed| keyed.reads.sharded_by))
@@ -249,6 +232,9 @@ impl ViewReader for BoardReader {
     }
 
     fn cut(&self, views: &[&'static View], as_of: Option<AsOf>) -> Result<Arc<dyn Cut>, ReadError> {
+        if self.board.is_restoring() {
+            return Err(ReadError::Restoring);
+        }
         Ok(Arc::new(BoardCut::new(&self.board, self.reading.clone(), views, as_of)?))
     }
 

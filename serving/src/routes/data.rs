@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use market::{Instrument, Timeframe};
+use market::{EventTime, Instrument, Timeframe};
 use serde_json::Value;
 use warp::Filter;
 use warp::reply::Response;
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::query::{AS_OF, Query, shown};
 use crate::read_your_writes::{MAX_STALENESS, MIN_FRONTIER, WAIT_MS};
 use crate::symbol::resolve;
-use rows::{AsOf, Frontier, Page, RowFilter, Scan, View, ViewKind};
+use rows::{AsOf, Cell, Frontier, OPEN_TIME, Page, RowFilter, Scan, View, ViewKind};
 
 use super::frame::{Body, BodyError, Encoded, Form, KNOWN_TAGS};
 use super::{
@@ -46,7 +46,7 @@ const INCLUDE: RouteParameter = RouteParameter::query(
 const DATA_LIMIT: CountParameter = CountParameter::count(
     "limit",
     CountRange { least: 1, most: 2_000, default: 200 },
-    "the most rows of each view: the newest",
+    "the newest bars, with the indicators and alerts at these bars, and the newest rows of each log",
 );
 const PARAMETERS: &[RouteParameter] = &[
     SYMBOL,
@@ -64,6 +64,10 @@ const PARAMETERS: &[RouteParameter] = &[
     KNOWN_TAGS,
 ];
 
+/// The view that says which bars there are.
+const CANDLES: &str = "candles";
+/// The most rows of a view that is not limited by bars or rows of a log: several numbers at each bar, or what is now.
+const ROWS_MAX: usize = 50_000;
 /// The last trade.
 const TRADE: &str = "trade";
 /// The view that has it.
@@ -108,11 +112,22 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let (data, form) = read(context, symbol, request)?;
     form.reached(context, data.as_of).await?;
-    let views: Vec<&'static View> = data.included.iter().map(|part| part.view).collect();
+    let mut views: Vec<&'static View> = data.included.iter().map(|part| part.view).collect();
+    let candles = context.views.named(CANDLES);
+    views.extend(candles);
     let cut = context.reader.cut(&views, data.as_of)?;
-    let scans = data.included.iter().map(|part| cut.scan(data.scan(*part)));
+    let first_bar = match candles.filter(|_| data.has_bars()) {
+        Some(view) => {
+            data.first_bar(cut.scan(data.scan(Included { name: CANDLES, view }, None)).await?)
+        }
+        None => None,
+    };
+    let scans = data.included.iter().map(|part| cut.scan(data.scan(*part, first_bar)));
     let mut pages = try_join_all(scans).await?;
-    pages.iter_mut().for_each(|page| page.rows.reverse());
+    for (part, page) in data.included.iter().zip(&mut pages) {
+        page.rows.reverse();
+        page.more |= first_bar.is_some() && has_time(part.view); // what is at bars that were left out
+    }
     let (rows, frontier) = (pages.iter().map(|page| page.rows.len()).sum(), cut.frontier());
     drop(cut);
     let encode = move |context: &Context, form: &Form| {
@@ -189,9 +204,28 @@ fn included(text: &str, possible: &[Included]) -> Result<Vec<Included>, (String,
     Ok(included)
 }
 
+/// Whether rows of a view are at bars.
+fn has_time(view: &View) -> bool {
+    view.column(OPEN_TIME).is_some()
+}
+
 impl DataQuery {
-    /// The newest rows of a part, newest first.
-    fn scan(&self, part: Included) -> Scan {
+    /// Whether something at bars is included.
+    fn has_bars(&self) -> bool {
+        self.included.iter().any(|part| has_time(part.view))
+    }
+
+    /// When the first of these bars, the newest first, opens; none if no bar was left out.
+    fn first_bar(&self, bars: Page) -> Option<EventTime> {
+        let first = bars.rows.last().filter(|_| bars.more)?;
+        first.iter().find_map(|cell| match cell {
+            Cell::Time(time) => Some(*time), // the open time comes first
+            _ => None,
+        })
+    }
+
+    /// The newest rows of a part, newest first; at no earlier bar than `first_bar`.
+    fn scan(&self, part: Included, first_bar: Option<EventTime>) -> Scan {
         let Included { name, view } = part;
         let own = RowFilter::of_instrument(self.instrument.id);
         let own = match view.column("timeframe") {
@@ -199,8 +233,14 @@ impl DataQuery {
             None => own,
         };
         let texts = condition(view).filter(|_| self.closed).into_iter().collect();
-        let limit = if name == TRADE { 1 } else { self.limit };
-        let filter = RowFilter { texts, ..own };
+        let limit = match view.kind {
+            _ if name == TRADE => 1,
+            _ if name == CANDLES => self.limit,
+            ViewKind::Log => self.limit,
+            ViewKind::Keyed => ROWS_MAX,
+        };
+        let from = first_bar.filter(|_| has_time(view));
+        let filter = RowFilter { texts, ..own.opening(from, None) };
         Scan { view, filter, latest_first: true, limit, as_of: self.as_of }
     }
 

@@ -52,23 +52,21 @@ fn route(context: &Context) -> Route {
 fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     Query::new(&request.query, &[]).finish()?;
     context.control.drain();
-    let (kept, detail) = match context.keeping {
-        Keeping::Disk => (
-            "disk",
+    let detail = match context.keeping {
+        Keeping::Disk => {
             "nothing more is read or taken; what was taken is bound and made durable, a last checkpoint is taken, and the \
-             process ends with exit code 0. The next start goes on from that checkpoint",
-        ),
-        Keeping::Process => (
-            "process",
+             process ends with exit code 0. The next start goes on from that checkpoint"
+        }
+        Keeping::Process => {
             "nothing more is read or taken; what was taken is bound, a last checkpoint is taken, and the process ends with \
-             exit code 0. The next start goes on from that checkpoint",
-        ),
-        Keeping::Nothing => (
-            "nothing",
+             exit code 0. The next start goes on from that checkpoint"
+        }
+        Keeping::Nothing => {
             "nothing more is read or taken; what was taken is bound and delivered to sinks, and the process ends with exit \
-             code 0. This job keeps no state (`dir` in `[state]`), so the next start begins anew",
-        ),
+             code 0. This job keeps no state (`dir` in `[state]`), so the next start begins anew"
+        }
     };
+    let kept = context.keeping.name();
     let run = context.run.to_string();
     let draining = Draining { run, status: "draining", kept, detail };
     json(StatusCode::ACCEPTED, "application/json", &draining)

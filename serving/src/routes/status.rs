@@ -13,7 +13,7 @@ use warp::reply::Response;
 use crate::Context;
 use crate::client::Access;
 use crate::format::{ACCEPT_JSON, Format};
-use crate::metrics_json::{Families, families};
+use crate::metrics_json::{Families, Sample, families};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::read_your_writes::age;
@@ -30,8 +30,8 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
             methods: READ,
             path: "/streaming/status",
             access: Access::Process(Scope::Read),
-            doc: "the state of the job: frontier and its age, views with their rows, sources, sinks, and counters of what was \
-                  read, rejected, late, corrected and cancelled",
+            doc: "the state of the job: frontier and its age, lag, latency, memory, views with their rows, sources, sinks, and \
+                  counters of what was read, rejected, late, corrected and cancelled",
             parameters: &[ACCEPT_JSON],
         },
         Endpoint {
@@ -84,8 +84,18 @@ struct StatusJson<'a> {
     uptime_seconds: u64,
     frontier: FrontierJson,
     frontier_age_seconds: Option<f64>,
+    /// How far the watermark of the slowest source is behind; none while unknown.
+    watermark_lag_seconds: Option<f64>,
+    /// From when a row came to when views show it.
+    tick_to_view_seconds: BTreeMap<&'static str, f64>,
+    /// What the process retains in memory, and its bound.
+    retained_bytes: Option<u64>,
+    retained_bytes_max: Option<u64>,
+    /// What of the state the next start has.
+    kept: &'static str,
     views: BTreeMap<&'static str, ViewStatus>,
-    counters: BTreeMap<&'static str, Value>,
+    /// Of all sources together.
+    counters: BTreeMap<&'static str, u64>,
     sources: Vec<ComponentJson<'a>>,
     sinks: Vec<ComponentJson<'a>>,
 }
@@ -156,11 +166,15 @@ fn whole<'a>(context: &Context, health: &'a Health, metrics: &Families<'_>) -> S
         let rows = context.reader.count(view);
         (view.name, ViewStatus { kind: view.kind.name(), rows })
     });
-    let counters = COUNTERS.iter().filter_map(|(name, family)| {
-        let samples = &metrics.get(family)?.samples;
-        Some((*name, json!(samples.iter().filter_map(|sample| sample.count()).sum::<u64>())))
-    });
     let (sources, sinks) = components(health);
+    let samples = |family: &str| metrics.get(family).map_or(&[][..], |family| &family.samples);
+    let counters = COUNTERS.iter().map(|(name, family)| {
+        (*name, samples(family).iter().filter_map(Sample::count).sum::<u64>())
+    });
+    let lags = samples("tickweave_watermark_lag_seconds").iter().filter_map(Sample::value);
+    let latency =
+        samples("tickweave_tick_to_view_seconds").iter().flat_map(Sample::quantile_values);
+    let bytes = |family| samples(family).first().and_then(Sample::count);
     StatusJson {
         state,
         detail,
@@ -170,6 +184,11 @@ fn whole<'a>(context: &Context, health: &'a Health, metrics: &Families<'_>) -> S
         uptime_seconds: context.started.elapsed().as_secs(),
         frontier: FrontierJson::of(context.run, frontier),
         frontier_age_seconds: age(frontier).map(|age| age.as_secs_f64()),
+        watermark_lag_seconds: lags.max_by(f64::total_cmp),
+        tick_to_view_seconds: latency.filter_map(|(name, at)| Some((name, at.as_f64()?))).collect(),
+        retained_bytes: bytes("tickweave_state_bytes"),
+        retained_bytes_max: bytes("tickweave_state_limit_bytes"),
+        kept: context.keeping.name(),
         views: views.collect(),
         counters: counters.collect(),
         sources,

@@ -15,7 +15,7 @@ fn server() -> Server {
         let state = if minute < 3 { BarState::Final } else { BarState::Open };
         server.bar("a:B", "1m", &open, 10 + minute, state);
         server.bar("a:C", "1m", &open, 20 + minute, state);
-        server.numbers("a:B", "1m", &open, "sma20", &[minute as f64]);
+        server.numbers("a:B", "1m", &open, "bb5_2", &[minute as f64, 0.0, 1.0]);
     }
     let instrument = |name: &str| server.context.catalog.resolve(name).unwrap().id;
     let trade = |commit, name| vec![Cell::Unsigned(commit), Cell::Instrument(instrument(name))];
@@ -39,7 +39,7 @@ async fn all_parts_are_of_one_frontier() {
     assert_eq!((&json["symbol"], &json["timeframe"]), (&json!("a:B"), &json!("1m")));
     assert_eq!(json["frontier"]["commit"], commit);
     assert_eq!(opens(&json["candles"]), ["00", "01", "02", "03"]);
-    assert_eq!(opens(&json["indicators"]), ["00", "01", "02", "03"]);
+    assert_eq!(opens(&json["indicators"]).len(), 4 * 3);
     assert_eq!(json["trade"], json!({"commit": 7}));
     assert!(json["candles"][0].get("instrument").is_none(), "the head has it");
     // This job has no signals and no gaps.
@@ -59,6 +59,15 @@ async fn parts_are_chosen_and_limited() {
     assert_eq!(opens(&json["candles"]), ["02", "03"], "the newest, in the order of time");
     assert_eq!(json["trades"], json!([{"commit": 3}, {"commit": 7}]));
     assert_eq!(json["more"], json!(["candles"]));
+    for include in ["indicators,candles", "indicators"] {
+        let json = server.ask(&format!("{path}?include={include}&limit=2&tf=1m")).await.json();
+        assert_eq!(
+            opens(&json["indicators"]),
+            ["02", "02", "02", "03", "03", "03"],
+            "all of two bars"
+        );
+        assert!(json["more"].as_array().unwrap().contains(&json!("indicators")));
+    }
     let json =
         server.ask(&format!("{path}?include=candles&closed=true&limit=1&tf=1m")).await.json();
     assert_eq!(opens(&json["candles"]), ["02"], "the newest closed bar");

@@ -34,6 +34,12 @@ async fn columns_are_left_out_but_never_the_key() {
             "rows",
             &["close", "instrument", "open_time", "timeframe"],
         ),
+        // Words of posts and files.
+        (
+            "/v1/views/candles?fields=symbol,tf,close".to_owned(),
+            "rows",
+            &["close", "instrument", "open_time", "timeframe"],
+        ),
         (
             "/v1/indicators/binance:BTCUSDT?fields=value".to_owned(),
             "indicators",

@@ -22,7 +22,12 @@ impl MetricsText for Counted {
     fn render(&self) -> String {
         "# HELP tickweave_records Records read.\n# TYPE tickweave_records counter\n\
          tickweave_records_total{source=\"a\"} 5\ntickweave_records_total{source=\"b\"} 2\n\
-         # TYPE tickweave_late counter\ntickweave_late_total{source=\"a\",reason=\"x\"} 1\n# EOF\n"
+         # TYPE tickweave_late counter\ntickweave_late_total{source=\"a\",reason=\"x\"} 1\n\
+         # TYPE tickweave_watermark_lag_seconds gauge\ntickweave_watermark_lag_seconds{source=\"a\"} 1.5\n\
+         tickweave_watermark_lag_seconds{source=\"b\"} 0.5\n\
+         # TYPE tickweave_state_bytes gauge\ntickweave_state_bytes 4096\n\
+         # TYPE tickweave_tick_to_view_seconds histogram\ntickweave_tick_to_view_seconds_sum 1.0\n\
+         tickweave_tick_to_view_seconds_count 2\ntickweave_tick_to_view_seconds_bucket{le=\"1.0\"} 2\n# EOF\n"
             .to_owned()
     }
 
@@ -59,8 +64,16 @@ async fn the_whole_status() {
     assert_eq!((&json["version"], &json["frontier"]["commit"]), (&json!("9.8.7"), &json!(17)));
     assert!(json["frontier_age_seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(json["views"]["candles"], json!({"kind": "keyed", "rows": 1}));
-    assert_eq!(json["counters"], json!({"records": 7, "too_late": 1}), "of all sources together");
+    let counters = json["counters"].as_object().unwrap();
+    assert_eq!((&counters["records"], &counters["too_late"]), (&json!(7), &json!(1)));
+    assert_eq!((counters.len(), &counters["cancels"]), (9, &json!(0)), "what did not occur is 0");
     assert_eq!(json["sources"][1]["state"], "disconnected");
+    assert_eq!(
+        (&json["watermark_lag_seconds"], &json["retained_bytes"]),
+        (&json!(1.5), &json!(4096))
+    );
+    assert_eq!(json["tick_to_view_seconds"], json!({"p50": 0.5, "p90": 0.9, "p99": 0.99}));
+    assert_eq!((&json["retained_bytes_max"], &json["kept"]), (&Value::Null, &json!("nothing")));
 
     let health =
         Health { readiness: Readiness::NotYet("recovering".to_owned()), ..Health::default() };

@@ -786,7 +786,10 @@ fn the_state_of_an_earlier_build_is_read() {
     wait_until_ready(address);
     let (anew, fresh_address) = begin(fresh.path());
     posted(fresh_address, &first);
-    posted(fresh_address, &last);
+    let token = posted(fresh_address, &last)["completion_token"].as_str().unwrap().to_owned();
+    // What is durable shows a little later.
+    let shown = format!("/v1/views/candles?min_frontier={token}&wait_ms=30000");
+    assert_eq!(get(fresh_address, &shown).status, 200);
     assert_same(&values(address), &values(fresh_address));
     assert_same(
         &[("trades", rows(address, "trades"))],

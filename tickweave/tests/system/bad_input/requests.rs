@@ -68,7 +68,13 @@ const QUESTIONS: &[(&str, u16, &str, &str, &[&str])] = &[
         "#/query/timeframe",
         &["same parameter"],
     ),
-    ("/v1/candles/sim:S000?speed=1", 400, "validation.speed", "#/query/speed", &["known: tf"]),
+    (
+        "/v1/candles/sim:S000?speed=1",
+        400,
+        "validation.speed",
+        "#/query/speed",
+        &["known: timeframe"],
+    ),
     ("/v1/views/nope", 404, "unknown-path", "", &["no view is named `nope`", "candles"]),
     (
         "/v1/views/too_late?from=20s",

@@ -91,16 +91,17 @@ fn answers_add_up_at_their_frontier() {
     let (going, address) = run(folder.path(), "");
     post_pairs(address, 0);
     let is_done = AtomicBool::new(false);
-    let (reads, pages) = thread::scope(|scope| {
+    let (reads, pages, bars) = thread::scope(|scope| {
         let posting = scope.spawn(|| {
             let token = post_pairs(address, POSTS);
             is_done.store(true, Ordering::SeqCst);
             token
         });
-        let (mut reads, mut pages) = (Vec::new(), Vec::new());
+        let (mut reads, mut pages, mut bars) = (Vec::new(), Vec::new(), Vec::new());
         while !is_done.load(Ordering::SeqCst) || reads.is_empty() {
             reads.push(assert_data_adds_up(address));
             assert_latest_agrees(address);
+            bars.push(paged(address, "/v1/views/candles?timeframe=1m&limit=1&cursor=*"));
             for query in ["limit=50", "limit=33&sort=-commit"] {
                 pages.push((query, paged(address, &format!("/v1/views/trades?{query}&cursor=*"))));
             }
@@ -108,7 +109,7 @@ fn answers_add_up_at_their_frontier() {
         let token = posting.join().unwrap();
         let path = format!("/v1/candles/us:AAPL?min_frontier={token}&wait_ms=30000");
         assert_eq!(get(address, &path).status, 200);
-        (reads, pages)
+        (reads, pages, bars)
     });
     assert_eq!(assert_data_adds_up(address), 2 * POSTS);
     assert!(reads.is_sorted(), "{reads:?}");
@@ -122,6 +123,11 @@ fn answers_add_up_at_their_frontier() {
         }
         let there = all.iter().filter(|row| row["commit"].as_u64() <= Some(commit));
         assert_eq!(rows, there.cloned().collect::<Vec<_>>(), "{query} at {commit}");
+    }
+    // Rows that are restated all the time: those of all pages are of one commit.
+    for (rows, commit) in bars {
+        let there = all.iter().filter(|row| row["commit"].as_u64() <= Some(commit)).count();
+        assert_eq!(sum(&rows, "trades"), there as u64, "at {commit}");
     }
     // What came since a commit is what all rows have after it.
     let middle = &all[all.len() / 2]["commit"];
@@ -137,8 +143,9 @@ fn views_of_an_idle_job_are_not_stale() {
     let folder = tempfile::tempdir().unwrap();
     let (going, address) = run(folder.path(), "");
     post_pairs(address, 0);
-    thread::sleep(std::time::Duration::from_millis(300));
-    let answer = get(address, "/v1/latest?max_staleness=30s&wait_ms=30000");
+    // What was posted is older than that by then, so a later commit must have come, though nothing else was posted.
+    thread::sleep(std::time::Duration::from_millis(1_500));
+    let answer = get(address, "/v1/latest?max_staleness=1s&wait_ms=30000");
     assert_eq!(answer.status, 200, "{answer:?}");
     let status = get(address, "/streaming/status").json();
     assert_eq!(

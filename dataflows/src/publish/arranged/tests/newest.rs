@@ -84,7 +84,7 @@ fn newest_of(rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
         let [Cell::Instrument(instrument), Cell::Timeframe(timeframe), ..] = row[..] else {
             panic!("{row:?}");
         };
-        newest.insert((instrument.0, timeframe.secs() as u32), row); // rows are in the order of time
+        newest.insert((instrument.0, timeframe.secs()), row); // rows are in the order of time
     }
     newest.into_values().collect()
 }
@@ -125,7 +125,7 @@ proptest! {
 
         let scan = Scan { limit, ..all.clone() };
         let got = page(newest::read::<CandlesView>, &list, frontier, &scan, usize::MAX).unwrap();
-        let mut want = newest_of(rows.clone());
+        let mut want = newest_of(rows);
         let more = want.len() > limit;
         want.truncate(limit);
         prop_assert_eq!((got.rows, got.more), (want, more));
