@@ -1,7 +1,8 @@
 //! The HTTP server: reads the views and reports the health of the process. It uses views through [`ViewReader`] only,
 //! and never the engine.
 //!
-//! Reading order: [`Context`] (the state of routes) → `server`, `write_timeout` (sockets, limits, draining) → `routes`
+//! Reading order: [`Context`] (the state of routes) → `server`, `tls`, `write_timeout` (sockets, limits, draining) →
+//! `clients`, `client`, `credentials`, `tickets`, `visible_rows`, `rates`, `audit` (who asks, and what there is for them) → `routes`
 //! (one file each, one list) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
 //! (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
 //! continuously) → `page` (the embedded client) → `problem` (errors).

@@ -22,6 +22,7 @@ mod page;
 mod pipes;
 mod process;
 mod produce;
+mod protection;
 mod redis;
 mod servers;
 mod setup;
