@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{BarState, EventTime};
-use node_api::{ApiKey, ClientLimits, KeySet, PresentedKey, RowLimits, Scope, Scopes, Secret};
+use node_api::{ApiKey, ClientLimits, KeySecret, KeySet, PresentedKey, RowLimits, Scope, Scopes};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A key, and what its holder presents.
 fn key(number: u8, scopes: &[Scope], limits: RowLimits) -> (ApiKey, String) {
-    let presented = PresentedKey::new([number; 6], Secret::of([number; 32]));
+    let presented = PresentedKey::new([number; 6], KeySecret::of([number; 32]));
     let key = ApiKey {
         id: presented.id().to_owned(),
         name: format!("key {number}"),

@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 use super::{ask, begin, create, everything, post, run};
 use crate::end_to_end::binary::poll;
 
+const MORE: &str = "\
+[http.limits]
+request_burst = 100000
+[[instrument]]
+pattern = \"a:*\"
+quote = \"USD\"
+";
+
 /// Trades of two instruments, and fills of them in two portfolios.
 fn rows() -> String {
     let mut rows = Vec::new();
@@ -47,8 +55,9 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
     let symbol = create(folder, &["--scopes", "read,ingest", "--symbol", "a:SEEN"]);
     let portfolio = create(folder, &["--scopes", "read,ingest", "--portfolio", "mine"]);
     let view = create(folder, &["--scopes", "read", "--view", "candles"]);
-    let (going, address) = run(folder, "[http.limits]\nrequest_burst = 100000\n", &[]);
-    assert_eq!(post(address, &all, &rows()).status, 202);
+    let (going, address) = run(folder, MORE, &[]);
+    let posted = post(address, &all, &rows());
+    assert_eq!((posted.status, &posted.json()["rejected"]), (202, &json!(2)), "{posted:?}");
 
     let is_valued = |all: &Vec<(String, Value)>| {
         let views = naming(all, "theirs");
