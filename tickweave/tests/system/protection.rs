@@ -111,7 +111,7 @@ fn nothing_is_answered_beyond_the_loopback_without_a_key_which_comes_and_goes_wh
     let links = index["links"].as_array().unwrap();
     assert!(links.len() > 15);
     for link in links {
-        let path = link["path"].as_str().unwrap().replace('{', "").replace('}', "");
+        let path = link["path"].as_str().unwrap().replace(['{', '}'], "");
         for method in link["methods"].as_array().unwrap() {
             let method = method.as_str().unwrap();
             let request = format!("{method} {path}");

@@ -87,7 +87,7 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
         let mut stream = begin(address, key, "GET /stream?view=candles,trades");
         let mut text = String::new();
         let mut part = [0; 4096];
-        while text.matches("event:snapshot").count() < 2 || !text.ends_with("\n\n") {
+        while text.matches("\"last\":true").count() < 2 {
             let read = stream.read(&mut part).unwrap();
             assert!(read > 0, "{text}");
             text.push_str(&String::from_utf8_lossy(&part[..read]));
