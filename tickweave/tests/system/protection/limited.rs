@@ -110,9 +110,14 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
         (&symbol, vec![trade("a:SEEN")], 202),
         (&symbol, vec![trade("a:SEEN"), trade("a:HIDDEN")], 403),
         (&symbol, vec![fill("theirs", "fill")], 202),
+        // The fill that is corrected or busted may be of any instrument.
+        (&symbol, vec![fill("mine", "fill_correct")], 403),
+        (&symbol, vec![json!({ "type": "bust", "portfolio": "mine", "id": "x" })], 403),
         (&portfolio, vec![trade("a:HIDDEN")], 202),
         (&portfolio, vec![fill("mine", "fill")], 202),
         (&portfolio, vec![fill("theirs", "fill")], 403),
+        (&portfolio, vec![fill("theirs", "fill_correct")], 403),
+        (&portfolio, vec![json!({ "type": "bust", "portfolio": "theirs", "id": "x" })], 403),
     ] {
         let answer = post(address, key, &Value::from(rows.clone()).to_string());
         assert_eq!(answer.status, status, "{rows:?}: {answer:?}");
