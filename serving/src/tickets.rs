@@ -16,7 +16,7 @@ pub(super) const TICKETS_MAX: usize = 64;
 
 const PREFIX: &str = "tt_";
 
-/// The tickets that are not used yet: at most [`TICKETS_MAX`] for each of [`KEYS_MAX`] keys. Clones share them.
+/// The tickets that are not used yet: at most 64 for each of [`KEYS_MAX`] keys. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Tickets(Arc<Mutex<HashMap<SecretHash, Ticket>>>);
 
