@@ -2,11 +2,11 @@
 //! and never the engine.
 //!
 //! Reading order: [`Context`] (the state of routes) → `server`, `tls`, `write_timeout` (sockets, limits, draining) →
-//! `answering`, `credentials`, `clients`, `tickets`, `rates`, `audit` (one request: who asks, and how much) → `client`,
-//! `visible_rows` (what there is for them) → `routes` (one file each, one list; `routes/permit` holds requests to what
-//! they need) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill` (candles at
-//! one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
-//! continuously) → `page` (the embedded client) → `problem` (errors).
+//! `answering`, `credentials`, `clients`, `tickets`, `rates`, `audit` (one request: who asks, and how much) →
+//! `client`, `visible_rows` (what there is for them) → `routes` (one file each, one list; `routes/permit` holds
+//! requests to what they need) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`,
+//! `session`, `fill` (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`,
+//! `socket` (any view, once or continuously) → `page` (the embedded client) → `problem` (errors).
 //!
 //! **Every answer about a view is stamped** with its frontier: `frontier` in JSON, `X-Commit` and `X-Frontier` as
 //! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 pub struct RawHttp {
     /// The address to serve on, with its port. Beyond the loopback there must be `keys`.
     pub listen: String,
-    /// The file of API keys, as `tickweave keys` writes it. With it nobody is answered without a key, on the loopback neither.
-    /// Changes of the file count within two seconds.
+    /// The file of API keys, as `tickweave keys` writes it. With it nobody is answered without a key, on the loopback
+    /// neither. Changes of the file count within two seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
-    /// A second address, with its port, that serves `/health`, `/health/live`, `/health/ready` and `/metrics` alone, such as
-    /// `127.0.0.1:9090`: on the loopback without a key, and without TLS.
+    /// A second address, with its port, that serves `/health`, `/health/live`, `/health/ready` and `/metrics` alone,
+    /// such as `127.0.0.1:9090`: on the loopback without a key, and without TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management: Option<String>,
-    /// Names and addresses, without ports, under which it may be asked besides `localhost` and those of the loopback, such
-    /// as that of a proxy before it: the requests' `Host`.
+    /// Names and addresses, without ports, under which it may be asked besides `localhost` and those of the loopback,
+    /// such as that of a proxy before it: the requests' `Host`.
     pub allowed_hosts: Vec<String>,
-    /// Origins of other sites whose pages may read, follow and post, such as `http://localhost:3000`. Pages of all others
-    /// are refused.
+    /// Origins of other sites whose pages may read, follow and post, such as `http://localhost:3000`. Pages of all
+    /// others are refused.
     pub allowed_origins: Vec<String>,
     /// Whether a live run takes rows by `POST /api/streaming/process`.
     #[serde(alias = "inlet")] // its deprecated name
@@ -66,7 +66,8 @@ pub struct RawClientLimits {
     pub post_bytes_per_second: usize,
     /// Streams and WebSockets of a key at a time. A WebSocket follows up to 64 views.
     pub followed: usize,
-    /// Connections of an address at a time. Of IPv6 an address is its first 64 bits; those of the loopback are not counted.
+    /// Connections of an address at a time. Of IPv6 an address is its first 64 bits; those of the loopback are not
+    /// counted.
     pub connections: usize,
 }
 
