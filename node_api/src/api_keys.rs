@@ -29,9 +29,9 @@ const ID_DIGITS: usize = 12;
 
 /// The secret of a key or a ticket. It shows nowhere but where it is handed out: `Debug` leaves it out.
 #[derive(Clone)]
-pub struct Secret([u8; 32]);
+pub struct KeySecret([u8; 32]);
 
-/// The SHA-256 of a [`Secret`].
+/// The SHA-256 of a [`KeySecret`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
@@ -39,7 +39,7 @@ pub struct SecretHash([u8; 32]);
 #[derive(Clone, Debug)]
 pub struct PresentedKey {
     id: String,
-    secret: Secret,
+    secret: KeySecret,
 }
 
 /// A key as a node knows it.
@@ -90,10 +90,10 @@ pub enum KeyRefusal {
     Expired,
 }
 
-impl Secret {
+impl KeySecret {
     /// A secret of these bytes, which must be random.
-    pub fn of(random: [u8; 32]) -> Secret {
-        Secret(random)
+    pub fn of(random: [u8; 32]) -> KeySecret {
+        KeySecret(random)
     }
 
     /// The 43 characters that clients present.
@@ -109,24 +109,24 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
+        f.write_str("KeySecret(…)")
     }
 }
 
-impl FromStr for Secret {
+impl FromStr for KeySecret {
     type Err = KeyRefusal;
 
-    fn from_str(text: &str) -> Result<Secret, KeyRefusal> {
+    fn from_str(text: &str) -> Result<KeySecret, KeyRefusal> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyRefusal::Malformed)?;
-        bytes.try_into().map(Secret).map_err(|_| KeyRefusal::Malformed)
+        bytes.try_into().map(KeySecret).map_err(|_| KeyRefusal::Malformed)
     }
 }
 
 impl SecretHash {
     /// Whether it is the hash of this secret. Takes as long wherever they differ.
-    pub fn is_of(&self, secret: &Secret) -> bool {
+    pub fn is_of(&self, secret: &KeySecret) -> bool {
         self.0.ct_eq(&secret.hash().0).into()
     }
 
@@ -156,7 +156,7 @@ impl fmt::Debug for SecretHash {
 
 impl PresentedKey {
     /// A key of this id.
-    pub fn new(id: [u8; ID_DIGITS / 2], secret: Secret) -> PresentedKey {
+    pub fn new(id: [u8; ID_DIGITS / 2], secret: KeySecret) -> PresentedKey {
         let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
         PresentedKey { id, secret }
     }
@@ -167,7 +167,7 @@ impl PresentedKey {
     }
 
     /// Its secret.
-    pub fn secret(&self) -> &Secret {
+    pub fn secret(&self) -> &KeySecret {
         &self.secret
     }
 
@@ -256,7 +256,7 @@ mod tests {
     use crate::scopes::Scope;
 
     fn presented(number: u8) -> PresentedKey {
-        PresentedKey::new([number; 6], Secret::of([number; 32]))
+        PresentedKey::new([number; 6], KeySecret::of([number; 32]))
     }
 
     fn key(number: u8, expires: Option<i64>) -> ApiKey {
@@ -284,7 +284,7 @@ mod tests {
         assert!(find(&two, 9).is_ok());
         assert_eq!(find(&two, 10), Err(KeyRefusal::Expired));
         assert_eq!(find(&three, 0), Err(KeyRefusal::Unknown));
-        let other_secret = PresentedKey::new([1; 6], Secret::of([2; 32])).text();
+        let other_secret = PresentedKey::new([1; 6], KeySecret::of([2; 32])).text();
         assert_eq!(find(&other_secret, 0), Err(KeyRefusal::Unknown));
         for wrong in
             ["", "tw_", "tw_010101010101", "tw_010101010101_", &one[1..], &one[..58], "tw_0_x"]

@@ -11,8 +11,8 @@ pub struct ClientLimits {
     pub post_bytes_per_second: u32,
     /// Streams and WebSockets of a key at a time, at least 1.
     pub followed: u32,
-    /// Connections of an address at a time, at least 1. Of IPv6 an address is its first 64 bits. Those of the loopback are
-    /// not counted, since a proxy may stand there.
+    /// Connections of an address at a time, at least 1. Of IPv6 an address is its first 64 bits. Those of the
+    /// loopback are not counted, since a proxy may stand there.
     pub connections: u32,
 }
 

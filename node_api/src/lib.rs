@@ -19,7 +19,7 @@ mod tls_files;
 
 pub use access::{AccessError, HttpAccess, is_address};
 pub use api_keys::{
-    ApiKey, KEY_NAME_MAX, KEYS_MAX, KeyRefusal, KeySet, KeySetError, PresentedKey, Secret,
+    ApiKey, KEY_NAME_MAX, KEYS_MAX, KeyRefusal, KeySecret, KeySet, KeySetError, PresentedKey,
     SecretHash, is_key_id,
 };
 pub use client_limits::ClientLimits;

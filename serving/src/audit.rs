@@ -80,20 +80,20 @@ impl Audit {
         let AuditedRequest { key, address, method, path } = request;
         let Some(told) = self.counted(reason) else { return };
         let (outcome, key, path) = (reason.name(), key.unwrap_or("none"), shown(path));
-        tracing::warn!(target: "audit", outcome, key, %address, %method, path, "refused{told}");
+        tracing::warn!(target: "audit", outcome, key, %address, %method, path, "audit: refused{told}");
     }
 
     /// A connection was not accepted.
     pub(super) fn not_connected(&self, address: IpAddr) {
         let Some(told) = self.counted(RefusalReason::Connections) else { return };
-        tracing::warn!(target: "audit", outcome = "connections", %address, "refused{told}");
+        tracing::warn!(target: "audit", outcome = "connections", %address, "audit: refused{told}");
     }
 
     /// A request has changed how the process runs, or was to.
     pub(super) fn controlled(&self, status: StatusCode, request: AuditedRequest<'_>) {
         let AuditedRequest { key, address, method, path } = request;
         let (key, outcome) = (key.unwrap_or("none"), status.as_u16());
-        tracing::info!(target: "audit", outcome, key, %address, %method, path, "controlled");
+        tracing::info!(target: "audit", outcome, key, %address, %method, path, "audit: controlled");
     }
 
     /// Counts a refusal; gives what it is told with, if it is.

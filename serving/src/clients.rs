@@ -77,11 +77,12 @@ impl Clients {
     pub(super) fn authenticate(&self, credentials: Credentials) -> KnownClient {
         let Some(keys) = &self.0.context.keys else {
             let scopes = Client::default().scopes();
-            let authenticated = Authenticated { scopes, refusal: None };
+            let authenticated = Authenticated { scopes, by_ticket: false, refusal: None };
             return KnownClient { route: self.0.without_key.clone(), authenticated, key: None };
         };
         let now = now();
         let keys = Arc::clone(&keys.borrow());
+        let by_ticket = matches!(credentials, Credentials::Ticket(_));
         let found = match credentials {
             Credentials::Nothing => return self.stranger(None),
             Credentials::Unclear => Err(KeyRefusal::Malformed),
@@ -99,7 +100,7 @@ impl Clients {
             Err(refusal) => self.stranger(Some(refusal)),
             Ok((scopes, key)) => {
                 let (route, rates) = self.holder(&key);
-                let authenticated = Authenticated { scopes, refusal: None };
+                let authenticated = Authenticated { scopes, by_ticket, refusal: None };
                 KnownClient { route, authenticated, key: Some((key, rates)) }
             }
         }
@@ -107,7 +108,7 @@ impl Clients {
 
     fn stranger(&self, refusal: Option<KeyRefusal>) -> KnownClient {
         let scopes = Client::stranger().scopes();
-        let authenticated = Authenticated { scopes, refusal };
+        let authenticated = Authenticated { scopes, by_ticket: false, refusal };
         KnownClient { route: self.0.without_key.clone(), authenticated, key: None }
     }
 

@@ -1,15 +1,19 @@
 //! The HTTP server: reads the views and reports the health of the process. It uses views through [`ViewReader`] only,
 //! and never the engine.
 //!
-//! Reading order: [`Context`] (the state of routes) → `server`, `write_timeout` (sockets, limits, draining) → `routes`
-//! (one file each, one list) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`, `session`, `fill`
-//! (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`, `socket` (any view, once or
-//! continuously) → `paging` (any view page by page at one frontier) → `page` (the embedded client) → `problem` (errors).
+//! Reading order: [`Context`] (the state of routes) → `server`, `tls`, `write_timeout` (sockets, limits, draining) →
+//! `answering`, `credentials`, `clients`, `tickets`, `rates`, `audit` (one request: who asks, and how much) →
+//! `client`, `visible_rows` (what there is for them) → `routes` (one file each, one list; `routes/permit` holds
+//! requests to what they need) → `parameter`, `query`, `symbol`, `format` (parameters of requests) → `bars`,
+//! `session`, `fill` (candles at one frontier, by kind of session, with gaps filled) → `filter`, `subscribe`,
+//! `resume`, `socket` (any view, once or continuously) → `paging` (any view page by page at one frontier) → `page` (the
+//! embedded pages) → `problem` (errors).
 //!
 //! **Every answer about a view is stamped** with its frontier: `frontier` in JSON, `X-Commit` and `X-Frontier` as
 //! headers, and an `ETag` of its rows. **Every error** is an `application/problem+json` (RFC 9457) that
 //! names the error and the possible values.
 
+mod answering;
 mod audit;
 mod bars;
 mod body;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use node_api::{ApiKey, KEYS_MAX, Scopes, Secret, SecretHash};
+use node_api::{ApiKey, KEYS_MAX, KeySecret, Scopes, SecretHash};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// How long a ticket is good.
@@ -16,7 +16,7 @@ pub(super) const TICKETS_MAX: usize = 64;
 
 const PREFIX: &str = "tt_";
 
-/// The tickets that are not used yet: at most [`TICKETS_MAX`] for each of [`KEYS_MAX`] keys. Clones share them.
+/// The tickets that are not used yet: at most 64 for each of [`KEYS_MAX`] keys. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Tickets(Arc<Mutex<HashMap<SecretHash, Ticket>>>);
 
@@ -49,7 +49,7 @@ impl Tickets {
     ) -> Result<String, NoTicket> {
         let mut random = [0; 32];
         SystemRandom::new().fill(&mut random).map_err(|_| NoTicket::NoRandom)?;
-        let secret = Secret::of(random);
+        let secret = KeySecret::of(random);
         let mut tickets = self.lock();
         tickets.retain(|_, ticket| ticket.until > now);
         let id = |key: &Option<Arc<ApiKey>>| key.as_ref().map(|key| key.id.clone());
@@ -63,7 +63,7 @@ impl Tickets {
 
     /// What the ticket of this text stands for, if it is good at `now`. Then it is used.
     pub(super) fn take(&self, text: &str, now: Instant) -> Option<Ticket> {
-        let secret: Secret = text.strip_prefix(PREFIX)?.parse().ok()?;
+        let secret: KeySecret = text.strip_prefix(PREFIX)?.parse().ok()?;
         let ticket = self.lock().remove(&secret.hash())?;
         (ticket.until > now).then_some(ticket)
     }

@@ -10,7 +10,8 @@ use operators::indicators::IndicatorsConfig;
 
 use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
-use super::raw::{RawCommit, RawConfig, RawHttp, RawJob, RawLimits, RawState};
+use super::raw::{RawCommit, RawConfig, RawJob, RawLimits, RawState};
+use super::raw_http::RawHttp;
 use super::rules::RawRule;
 use super::values::{duration, in_range, not_after, share, span, timeframes, timeframes_fit};
 use super::{

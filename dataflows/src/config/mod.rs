@@ -18,6 +18,7 @@ mod plain;
 mod portfolios;
 mod protection;
 mod raw;
+mod raw_http;
 mod rules;
 mod sinks;
 mod sources;
@@ -42,12 +43,13 @@ pub use portfolios::{
     RawRisk, Risk,
 };
 pub use raw::{
-    RawCalendar, RawCommit, RawConfig, RawHttp, RawInstrument, RawJob, RawLimits, RawPlay,
-    RawRecording, RawSession, RawSink, RawSource, RawState,
+    RawCalendar, RawCommit, RawConfig, RawInstrument, RawJob, RawLimits, RawPlay, RawRecording,
+    RawSession, RawSink, RawSource, RawState,
 };
+pub use raw_http::{RawClientLimits, RawHttp, RawTls};
 
 pub use outliers::RawOutliers;
-pub use protection::{ProtectionConfig, RawClientLimits, RawTls};
+pub use protection::ProtectionConfig;
 pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sinks::ConfiguredSink;
 pub use sources::ConfiguredSource;

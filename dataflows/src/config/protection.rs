@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use node_api::{ClientLimits, TlsFiles, may_listen};
-use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use super::files::JobFile;
-use super::raw::RawHttp;
+use super::raw_http::{RawClientLimits, RawHttp, RawTls};
 use super::values::in_range;
 
 /// What protects the server.
@@ -22,49 +21,6 @@ pub struct ProtectionConfig {
     pub limits: ClientLimits,
     /// Where to serve health and metrics besides.
     pub management: Option<SocketAddr>,
-}
-
-/// `[http.tls]`: serves HTTPS (TLS 1.2 and 1.3, with HTTP/2). Files are in PEM, and read again within seconds when they
-/// change.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawTls {
-    /// Required: the certificate of the server, and those that lead from it to one that clients trust.
-    pub certificate: String,
-    /// Required: the private key of the certificate.
-    pub key: String,
-    /// Certificates of which one must have signed that of each client. Without it clients need no certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_ca: Option<String>,
-}
-
-/// `[http.limits]`: what one client may take up, where there are `keys`; beyond it the answer is 429.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawClientLimits {
-    /// Requests per second in the long run: of a key, and of an address without a good key.
-    pub requests_per_second: usize,
-    /// Requests at once, after a pause.
-    pub request_burst: usize,
-    /// Bytes per second that one key may post. One body always fits.
-    pub post_bytes_per_second: usize,
-    /// Streams and WebSockets of a key at a time. A WebSocket follows up to 64 views.
-    pub followed: usize,
-    /// Connections of an address at a time. Of IPv6 an address is its first 64 bits; those of the loopback are not counted.
-    pub connections: usize,
-}
-
-impl Default for RawClientLimits {
-    fn default() -> RawClientLimits {
-        let limits = ClientLimits::default();
-        RawClientLimits {
-            requests_per_second: limits.requests_per_second as usize,
-            request_burst: limits.request_burst as usize,
-            post_bytes_per_second: limits.post_bytes_per_second as usize,
-            followed: limits.followed as usize,
-            connections: limits.connections as usize,
-        }
-    }
 }
 
 impl RawClientLimits {

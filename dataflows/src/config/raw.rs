@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outliers::RawOutliers;
 use super::portfolios::{RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
-use super::protection::{RawClientLimits, RawTls};
+use super::raw_http::RawHttp;
 use super::rules::RawRule;
 use crate::jobs::JOBS;
 
@@ -185,43 +185,6 @@ pub struct RawLimits {
     pub reader_threads: usize,
     /// Reads of a kind that may wait for such a thread; more are refused.
     pub reads_waiting: usize,
-}
-
-/// `[http]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawHttp {
-    /// The address to serve on, with its port. Beyond the loopback there must be `keys`.
-    pub listen: String,
-    /// The file of API keys, as `tickweave keys` writes it. With it nobody is answered without a key, on the loopback neither.
-    /// Changes of the file count within two seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keys: Option<String>,
-    /// A second address, with its port, that serves `/health`, `/health/live`, `/health/ready` and `/metrics` alone, such as
-    /// `127.0.0.1:9090`: on the loopback without a key, and without TLS.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub management: Option<String>,
-    /// Names and addresses, without ports, under which it may be asked besides `localhost` and those of the loopback, such
-    /// as that of a proxy before it: the requests' `Host`.
-    pub allowed_hosts: Vec<String>,
-    /// Origins of other sites whose pages may read, follow and post, such as `http://localhost:3000`. Pages of all others
-    /// are refused.
-    pub allowed_origins: Vec<String>,
-    /// Whether a live run takes rows by `POST /api/streaming/process`.
-    #[serde(alias = "inlet")] // its deprecated name
-    pub ingest: bool,
-    /// For how long rows of clients are waited for: a bar that only they tell of is final so long after its end, by
-    /// their own time. `forever`: never.
-    pub grace: String,
-    /// The most bytes of the body of such a request.
-    pub body_bytes: usize,
-    /// The most rows of such a request.
-    pub body_rows: usize,
-    /// What one client may take up.
-    pub limits: RawClientLimits,
-    /// How the server speaks TLS.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<RawTls>,
 }
 
 /// `[recording]`.
@@ -477,24 +440,6 @@ impl Default for RawLimits {
             connections: 1_024,
             reader_threads: 2,
             reads_waiting: 256,
-        }
-    }
-}
-
-impl Default for RawHttp {
-    fn default() -> RawHttp {
-        RawHttp {
-            listen: "127.0.0.1:8080".to_owned(),
-            keys: None,
-            management: None,
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            ingest: true,
-            grace: "1m".to_owned(),
-            body_bytes: 8 << 20,
-            body_rows: 10_000,
-            limits: RawClientLimits::default(),
-            tls: None,
         }
     }
 }

@@ -13,7 +13,8 @@ use operators::SourceSet;
 
 use super::ConfigError;
 use super::deprecated;
-use super::raw::{RawHttp, RawPlay, RawSource};
+use super::raw::{RawPlay, RawSource};
+use super::raw_http::RawHttp;
 use super::values::{in_range, span};
 use crate::clock::{Coverage, SourceTiming};
 use crate::ingest::http_ingest::{HTTP_PARTITION, HTTP_SOURCE, HttpIngestLimits};

@@ -19,6 +19,8 @@ use super::{Endpoint, Route, RouteSet, fits, not_routed};
 pub(crate) struct Authenticated {
     /// What it may do: what the key allows, or what the ticket does.
     pub(crate) scopes: Scopes,
+    /// Whether it presented a ticket.
+    pub(crate) by_ticket: bool,
     /// Why what it presented is not good, if it is not.
     pub(crate) refusal: Option<KeyRefusal>,
 }

@@ -50,14 +50,18 @@ fn route(context: &Context) -> Route {
         .and(request_parts())
         .and(warp::ext::optional::<Authenticated>())
         .then(move |request: RequestParts, authenticated: Option<Authenticated>| {
-            let scopes = authenticated.map_or(context.client.scopes(), |of| of.scopes);
-            let answer = answer(&context, &request, scopes);
+            let answer = answer(&context, &request, authenticated);
             respond(request.path, async { answer })
         })
         .boxed()
 }
 
-fn answer(context: &Context, request: &RequestParts, own: Scopes) -> Result<Response, Problem> {
+fn answer(
+    context: &Context,
+    request: &RequestParts,
+    authenticated: Option<Authenticated>,
+) -> Result<Response, Problem> {
+    let own = authenticated.map_or(context.client.scopes(), |of| of.scopes);
     let mut query = Query::new(&request.query, &[SCOPES]);
     let scopes = query.parsed(&SCOPES, |text| {
         let possible = || own.names().into_iter().map(str::to_owned).collect();
@@ -68,6 +72,13 @@ fn answer(context: &Context, request: &RequestParts, own: Scopes) -> Result<Resp
         true => Scopes::of(&[Scope::Read]),
         false => own,
     });
+    if authenticated.is_some_and(|of| of.by_ticket) {
+        // Else one that was seen in a URL would be good for as long as its key.
+        return Err(Problem::new(
+            FORBIDDEN,
+            "a ticket is made with a key, and not with another ticket",
+        ));
+    }
     if !own.include(scopes) {
         let detail =
             format!("a ticket for `{scopes}` needs a key with these scopes; this has {own}");

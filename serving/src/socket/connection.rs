@@ -413,7 +413,7 @@ mod tests {
         }
     }
 
-    async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
+    fn listener() -> (tokio::net::TcpListener, SocketAddr) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(8 * 1024).unwrap(); // so that writes are partial
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -424,7 +424,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_slow_client_gets_every_frame() {
-        let (listener, address) = listener().await;
+        let (listener, address) = listener();
         let client = thread::spawn(move || receive_all(StdTcpStream::connect(address).unwrap()));
         let (tcp, _) = listener.accept().await.unwrap();
         send_all(Transport::Plain(tcp)).await;
@@ -447,7 +447,7 @@ mod tests {
         let config = config.with_safe_default_protocol_versions().unwrap();
         let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
 
-        let (listener, address) = listener().await;
+        let (listener, address) = listener();
         let client = thread::spawn(move || {
             let name = ServerName::try_from("localhost").unwrap();
             let mut session = ClientConnection::new(config, name).unwrap();

@@ -1,8 +1,8 @@
 //! The bytes below a WebSocket: TCP, or TLS over it.
 //!
-//! Any thread may write, and without a task. Plain bytes are written as they are. Over TLS, frames are sealed as records
-//! first, in the order in which they are written: whoever writes holds a lock of its own meanwhile. Reads and writes of
-//! a TLS session share a second lock, which nobody holds while it waits.
+//! Any thread may write, and without a task. Plain bytes are written as they are. Over TLS, frames are sealed as
+//! records first, in the order in which they are written: whoever writes holds a lock of its own meanwhile. Reads and
+//! writes of a TLS session share a second lock, which nobody holds while it waits.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};

@@ -28,7 +28,9 @@ pub(super) use self::wire::Refused;
 #[command(after_help = "\
 Examples:
   tickweave tail candles demo:ALFA --timeframe 1m
-  tickweave tail revisions --where cause=correction,cancel | jq .")]
+  tickweave tail revisions --where cause=correction,cancel | jq .
+
+Where there are keys, the variable TICKWEAVE_KEY has one with the scope `read`.")]
 pub(super) struct Tail {
     /// The view, such as candles or revisions; `curl URL/v1/views` lists all.
     view: String,

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use connectors::FileKey;
 use dataflows::ingest::now;
 use market::EventTime;
-use node_api::{ApiKey, KeySet, KeySetError, PresentedKey, RowLimits, Scopes, Secret};
+use node_api::{ApiKey, KeySecret, KeySet, KeySetError, PresentedKey, RowLimits, Scopes};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::entry::{Entries, Entry, EntryError};
@@ -144,7 +144,7 @@ impl KeyFile {
         let random = SystemRandom::new();
         random.fill(&mut id).map_err(|_| KeyFileError::NoRandom)?;
         random.fill(&mut secret).map_err(|_| KeyFileError::NoRandom)?;
-        let presented = PresentedKey::new(id, Secret::of(secret));
+        let presented = PresentedKey::new(id, KeySecret::of(secret));
         let NewKey { name, scopes, limits, expires } = new;
         let key = ApiKey {
             id: presented.id().to_owned(),

@@ -112,12 +112,12 @@ pub enum NodeError {
 }
 
 impl Node {
-    /// Starts a node: binds its address, starts workers, server and sinks, and opens the sources on a thread of its own.
-    /// Setting `stop` stops it.
+    /// Starts a node: binds its address, starts workers, server and sinks, and opens the sources on a thread of its
+    /// own. Setting `stop` stops it.
     ///
     /// # Errors
-    /// If the address cannot be bound, the keys cannot be read, an output cannot be written or a thread cannot be started. That a source cannot
-    /// be opened is said by [`Node::wait`].
+    /// If the address cannot be bound, the keys cannot be read, an output cannot be written or a thread cannot be
+    /// started. That a source cannot be opened is said by [`Node::wait`].
     pub fn start(config: Config, mut options: RunOptions, stop: &Stop) -> Result<Node, NodeError> {
         options.followed = true;
         options.keeps_state = true;
@@ -129,7 +129,7 @@ impl Node {
         let tls = config.protection.tls.clone().map(Certificates::load).transpose()?;
         if tls.is_none() && !config.listen.ip().to_canonical().is_loopback() {
             tracing::warn!(
-                "keys and rows cross the network readable: set [http.tls], or serve a proxy that speaks TLS"
+                "keys and rows cross the network readable: set [http.tls], or put a proxy before it"
             );
         }
         let keys = config.protection.keys.as_deref().map(KeyFile::at);

@@ -46,8 +46,8 @@ pub enum ServerError {
 }
 
 impl BoundServer {
-    /// Listens on an address, beyond the loopback only if the server will have keys; port 0 takes a free one. Clients wait
-    /// until it serves.
+    /// Listens on an address, beyond the loopback only if the server will have keys; port 0 takes a free one. Clients
+    /// wait until it serves.
     pub fn bind(address: SocketAddr, has_keys: bool) -> Result<BoundServer, ServerError> {
         let mut runtime = Builder::new_multi_thread();
         runtime.worker_threads(2).thread_name("serve").enable_all();

@@ -23,6 +23,7 @@ mod page;
 mod pipes;
 mod process;
 mod produce;
+mod protection;
 mod redis;
 mod resuming;
 mod servers;

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -21,6 +21,8 @@ pub(super) struct Server {
     address: String,
     /// What stands before the paths of the interface.
     prefix: String,
+    /// What the server may ask for.
+    key: Option<String>,
 }
 
 /// The server says that what is asked cannot be: asked again, it would say so again.
@@ -65,6 +67,8 @@ pub(super) struct Frontier {
     pub(super) at: String,
 }
 
+/// The variable of the key. On a command line other users of the machine could see it.
+const KEY_VARIABLE: &str = "TICKWEAVE_KEY";
 /// Connecting, and the head of an answer, may take so long.
 const ANSWER: Duration = Duration::from_secs(10);
 /// A server sends its progress every second; one that is silent for this long is gone.
@@ -88,6 +92,7 @@ impl Server {
             host: authority.to_string(),
             address: format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)),
             prefix: uri.path().trim_end_matches('/').to_owned(),
+            key: std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()),
         })
     }
 
@@ -120,6 +125,10 @@ impl Server {
         let request = Request::get(format!("{}{path}", self.prefix))
             .header(HOST, &self.host)
             .header(ACCEPT, accept);
+        let request = match &self.key {
+            Some(key) => request.header(AUTHORIZATION, format!("Bearer {key}")),
+            None => request,
+        };
         let request = match last_id {
             Some(id) => request.header("last-event-id", id),
             None => request,
