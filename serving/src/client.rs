@@ -1,6 +1,7 @@
 //! Who asks: anyone, a client without a key, or the holder of one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use market::InstrumentId;
 use node_api::{ApiKey, Scope, Scopes};
@@ -16,6 +17,8 @@ use rows::View;
 pub struct Client {
     principal: Principal,
     visible: VisibleRows,
+    /// Whether its key is good no more.
+    has_ended: Arc<AtomicBool>,
 }
 
 /// Who asks.
@@ -68,13 +71,23 @@ impl Access {
 impl Client {
     /// A client without a good key, where keys are needed.
     pub(super) fn stranger() -> Client {
-        Client { principal: Principal::Stranger, visible: VisibleRows::default() }
+        Client { principal: Principal::Stranger, ..Client::default() }
     }
 
     /// The holder of a key.
     pub(super) fn of_key(key: Arc<ApiKey>, rates: Arc<KeyRates>) -> Client {
         let visible = VisibleRows::new(&key.limits);
-        Client { principal: Principal::Key(key, rates), visible }
+        Client { principal: Principal::Key(key, rates), visible, ..Client::default() }
+    }
+
+    /// Says that its key is good no more, or allows something else now: it is told nothing more.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether its key is good no more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
     }
 
     /// Its key, if it has one.

@@ -41,6 +41,7 @@ struct Holder {
     route: Route,
     /// Ends what it follows.
     close: watch::Sender<bool>,
+    client: Client,
 }
 
 /// A client that is known.
@@ -142,7 +143,7 @@ impl Clients {
         let holder = self.0.new_holder(key);
         let (route, rates) = (holder.route.clone(), Arc::clone(&holder.rates));
         if let Some(before) = holders.insert(key.id.clone(), holder) {
-            before.close.send_replace(true);
+            before.end();
         }
         (route, rates)
     }
@@ -158,19 +159,25 @@ impl Clients {
                 () = sleep(EXPIRY_CHECK) => {}
             }
             let (good, now) = (Arc::clone(&keys.borrow_and_update()), now());
-            self.end_unless(|key: &ApiKey| good.has(key, now));
+            self.0.holders().retain(|_, holder| {
+                let stays = good.has(&holder.key, now);
+                if !stays {
+                    holder.end();
+                }
+                stays
+            });
         }
-        self.end_unless(|_| false);
+        for (_, holder) in self.0.holders().drain() {
+            holder.close.send_replace(true);
+        }
     }
+}
 
-    fn end_unless(&self, is_good: impl Fn(&ApiKey) -> bool) {
-        self.0.holders().retain(|_, holder| {
-            let stays = is_good(&holder.key);
-            if !stays {
-                holder.close.send_replace(true);
-            }
-            stays
-        });
+impl Holder {
+    /// Ends what it follows: its key is good no more.
+    fn end(&self) {
+        self.client.end();
+        self.close.send_replace(true);
     }
 }
 
@@ -185,7 +192,8 @@ impl Shared {
         if visible.are_limited() {
             context.reader = Arc::new(VisibleReader { reader: context.reader, visible });
         }
-        Holder { key: Arc::clone(key), rates, route: app(&context), close }
+        let (route, client) = (app(&context), context.client);
+        Holder { key: Arc::clone(key), rates, route, client, close }
     }
 
     fn holders(&self) -> MutexGuard<'_, HashMap<String, Holder>> {

@@ -24,7 +24,7 @@ const SYMBOL: RouteParameter = RouteParameter::query(
     ParameterType::Symbol,
     "rows of these instruments, if the view has a column `instrument`",
 )
-.or(&["instrument"])
+.or(&["instrument", "symbols"])
 .several();
 const TIMEFRAME: RouteParameter =
     RouteParameter::query("timeframe", ParameterType::Timeframe, "rows of these timeframes")

@@ -17,40 +17,74 @@ use warp::ws::Ws;
 
 use crate::Context;
 use crate::problem::{Problem, UNAVAILABLE, UPGRADE_REQUIRED};
+use crate::resume::restored;
 use crate::socket::{self, Transport};
+use crate::subscribe::{SUBSCRIPTION, SubscriptionRequest};
 use crate::write_timeout::WriteTimeout;
 
+use super::stream::requested;
 use super::{Endpoint, ROWS, RequestParts, Route, RouteEntry, reads, respond, set};
 
 pub(super) const ENTRY: RouteEntry = RouteEntry {
-    endpoints: &[Endpoint {
-        methods: &[Method::GET],
-        path: "/ws",
-        access: ROWS,
-        doc: "follows views over a WebSocket; the first message says what can be requested",
-        parameters: &[],
-    }],
+    endpoints: &[
+        Endpoint {
+            methods: &[Method::GET],
+            path: "/ws",
+            access: ROWS,
+            doc: "follows views over a WebSocket; the first message says what can be requested",
+            parameters: &[],
+        },
+        Endpoint {
+            methods: &[Method::GET],
+            path: "/ws/streaming",
+            access: ROWS,
+            doc: "the same for clients that cannot send: it begins with what its query asks to follow",
+            parameters: SUBSCRIPTION,
+        },
+    ],
     route,
 };
 
 fn route(context: &Context) -> Route {
     let context = context.clone();
-    let request = warp::path!("ws").and(reads());
-    let plain = request.then(|request: RequestParts| {
+    let ws = warp::path!("ws").map(|| false).or(warp::path!("ws" / "streaming").map(|| true));
+    let ws = ws.unify();
+    let plain = ws.and(reads()).then(|_, request: RequestParts| {
         let detail = "this path speaks WebSocket only: ask it with `Upgrade: websocket`; `/stream` sends the \
                       same as server-sent events";
         let problem = Problem::new(UPGRADE_REQUIRED, detail);
         respond(request.path, async move { Err(problem) })
     });
     // `warp::ws` checks the request; the connection itself is taken over below.
-    let upgrade = warp::path!("ws").and(warp::ext::optional::<OnUpgrade>());
-    let upgrade = upgrade.and(warp::header::headers_cloned()).and(warp::ws());
-    let upgrade =
-        upgrade.map(move |upgrade: Option<OnUpgrade>, headers: HeaderMap, _: Ws| match upgrade {
-            Some(upgrade) => upgraded(&context, upgrade, &headers),
-            None => Problem::internal().response(Some("/ws")),
-        });
+    let upgrade = ws.and(warp::ext::optional::<OnUpgrade>()).and(reads()).and(warp::ws());
+    let upgrade = upgrade.then(
+        move |has_query: bool, upgrade: Option<OnUpgrade>, request: RequestParts, _: Ws| {
+            let context = context.clone();
+            async move {
+                let path = request.path.clone();
+                respond(path, answer(&context, has_query, upgrade, &request)).await
+            }
+        },
+    );
     upgrade.or(plain).unify().boxed()
+}
+
+async fn answer(
+    context: &Context,
+    has_query: bool,
+    upgrade: Option<OnUpgrade>,
+    request: &RequestParts,
+) -> Result<Response, Problem> {
+    let follows = match has_query {
+        true => {
+            restored(context).await?;
+            requested(context, request)?
+        }
+        false => Vec::new(),
+    };
+    let follows = follows.into_iter().map(|(name, request)| (name.to_owned(), request)).collect();
+    let upgrade = upgrade.ok_or_else(Problem::internal)?;
+    upgraded(context, upgrade, &request.headers, follows)
 }
 
 /// The connection below an upgraded request, and the bytes of it that were read already.
@@ -68,21 +102,25 @@ fn taken_over(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
 }
 
 /// Continues as a WebSocket after the answer has been written.
-fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Response {
+fn upgraded(
+    context: &Context,
+    upgrade: OnUpgrade,
+    headers: &HeaderMap,
+    follows: Vec<(String, SubscriptionRequest)>,
+) -> Result<Response, Problem> {
     let Ok(permit) = Arc::clone(&context.sockets).try_acquire_owned() else {
         let detail = "as many WebSockets are open as `limits.connections` allows";
-        return Problem::new(UNAVAILABLE, detail).response(Some("/ws"));
+        return Err(Problem::new(UNAVAILABLE, detail));
     };
-    let followed = match context.client.follow() {
-        Ok(followed) => followed,
-        Err(problem) => return problem.response(Some("/ws")),
-    };
+    let followed = context.client.follow()?;
     let context = context.clone();
     tokio::spawn(async move {
         let _held = followed;
         let Ok(upgraded) = upgrade.await else { return };
         match taken_over(upgraded) {
-            Some((transport, read)) => socket::run_session(context, transport, &read).await,
+            Some((transport, read)) => {
+                socket::run_session(context, transport, &read, follows).await;
+            }
             None => tracing::error!("a WebSocket is not on a connection of this server"),
         }
         drop(permit);
@@ -93,5 +131,5 @@ fn upgraded(context: &Context, upgrade: OnUpgrade, headers: &HeaderMap) -> Respo
     set(&mut response, CONNECTION, "upgrade");
     set(&mut response, UPGRADE, "websocket");
     set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
-    response
+    Ok(response)
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use warp::Filter;
 use warp::Reply;
@@ -71,8 +71,11 @@ fn route(context: &Context) -> Route {
         .boxed()
 }
 
-async fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
-    restored(context).await?;
+/// What a query asks to follow: each view with the name by which it was requested.
+pub(super) fn requested<'a>(
+    context: &Context,
+    request: &'a RequestParts,
+) -> Result<Vec<(&'a str, SubscriptionRequest)>, Problem> {
     let views = views(context, request)?;
     let requests = views.iter().map(|(name, view)| {
         match SubscriptionRequest::read(context, view, &request.query) {
@@ -81,7 +84,13 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
             Err(problem) => Err(problem),
         }
     });
-    let requests = requests.collect::<Result<Vec<_>, Problem>>()?;
+    requests.collect()
+}
+
+async fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
+    restored(context).await?;
+    let requests = requested(context, request)?;
+    let renamed = requests.iter().find_map(|(name, _)| context.views.renamed(name));
     let tokens = tokens(request, requests.len());
     let followed = context.client.follow()?;
     let (out, receiver) = mpsc::channel(1);
@@ -93,7 +102,7 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
         tokio::spawn(subscriber.run());
     }
     drop(out);
-    let events = events(receiver, context.closing.clone()).map(move |bytes| {
+    let events = events(receiver, context.clone()).map(move |bytes| {
         let _held = &followed; // until the client is gone
         Ok::<Bytes, Infallible>(bytes)
     });
@@ -101,7 +110,7 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
     set(&mut response, CONTENT_TYPE, "text/event-stream");
     set(&mut response, CACHE_CONTROL, "no-store");
     set(&mut response, X_ACCEL_BUFFERING, "no");
-    if let Some(present) = views.iter().find_map(|(name, _)| context.views.renamed(name)) {
+    if let Some(present) = renamed {
         deprecate(&mut response, &format!("/stream?view={present}"));
     }
     Ok(response)
@@ -247,30 +256,31 @@ fn event(message: Message<'_>, id: Option<&str>) -> Event {
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
 /// All events, until the client has disconnected or the process closes; then a last event says so.
-fn events(
-    receiver: mpsc::Receiver<Event>,
-    closing: watch::Receiver<bool>,
-) -> impl Stream<Item = Bytes> + Send {
+fn events(receiver: mpsc::Receiver<Event>, context: Context) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
-    let rest = stream::unfold(Some((receiver, closing)), |state| async move {
-        let (mut receiver, mut closing) = state?;
+    let rest = stream::unfold(Some((receiver, context)), |state| async move {
+        let (mut receiver, context) = state?;
+        let mut closing = context.closing.clone();
         let too_late = async {
             closed(&mut closing).await;
-            sleep_until(Instant::now() + CLOSING_TIME).await;
+            if !context.client.has_ended() {
+                sleep_until(Instant::now() + CLOSING_TIME).await;
+            }
         };
         let event = tokio::select! {
             event = receiver.recv() => event,
             () = too_late => None,
         };
         let Some(event) = event else {
+            let reason = if context.client.has_ended() { "key" } else { "drain" };
             let data = json!({
-                "type": "closing", "reason": "drain", "reconnect": true, "reconnect_after_ms": RETRY_MS
+                "type": "closing", "reason": reason, "reconnect": true, "reconnect_after_ms": RETRY_MS
             });
             let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
             return Some((vec![last], None));
         };
         let pieces = event.into_iter().filter(|piece| !piece.is_empty());
-        Some((pieces.collect::<Vec<_>>(), Some((receiver, closing))))
+        Some((pieces.collect::<Vec<_>>(), Some((receiver, context))))
     });
     stream::once(async { first }).chain(rest.flat_map(stream::iter))
 }

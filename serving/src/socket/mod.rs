@@ -52,6 +52,8 @@ enum Close {
     Protocol = 4400,
     /// The process stops; the client may reconnect later.
     Drain = 4408,
+    /// The key of the client is good no more, or allows something else now.
+    Key = 4401,
     /// The client sent nothing for too long.
     Silent = 4410,
     /// A message was longer than [`MESSAGE_BYTES_MAX`].
@@ -63,6 +65,7 @@ impl Close {
         match self {
             Close::Protocol => "messages are text in frames of RFC 6455",
             Close::Drain => "drain",
+            Close::Key => "key",
             Close::Silent => "silent",
             Close::TooLarge => "the message is too long",
         }
@@ -70,16 +73,22 @@ impl Close {
 
     /// Whether the same client may come back and do as it did.
     fn is_worth_coming_back(self) -> bool {
-        matches!(self, Close::Drain | Close::Silent)
+        matches!(self, Close::Drain | Close::Key | Close::Silent)
     }
 }
 
 /// Runs the session of a client to its end; `read` are bytes that were read already.
-pub(super) async fn run_session(context: Context, transport: Transport, read: &Bytes) {
+/// `follows` are subscriptions that it begins with.
+pub(super) async fn run_session(
+    context: Context,
+    transport: Transport,
+    read: &Bytes,
+    follows: Vec<(String, SubscriptionRequest)>,
+) {
     let connection = Arc::new(SocketConnection::new(transport));
     let reader = MessageReader::new(Arc::clone(&connection), read);
     let mut session = Session { context, connection, subs: HashMap::new() };
-    let close = session.run(reader).await;
+    let close = session.run(reader, follows).await;
     if matches!(close, Ok(Some(Close::Drain))) {
         session.finish().await;
     }
@@ -114,8 +123,16 @@ impl Sub {
 }
 
 impl Session {
-    async fn run(&mut self, mut reader: MessageReader) -> Result<Option<Close>, Disconnected> {
+    async fn run(
+        &mut self,
+        mut reader: MessageReader,
+        follows: Vec<(String, SubscriptionRequest)>,
+    ) -> Result<Option<Close>, Disconnected> {
         self.send(&self.welcome()).await?;
+        for (name, request) in follows {
+            let done = self.subscribed(name.into(), request);
+            self.reply(Value::Null, done).await?;
+        }
         let mut closing = self.context.closing.clone();
         let connection = Arc::clone(&self.connection);
         let mut flushed = pin!(connection.run_flush());
@@ -150,7 +167,10 @@ impl Session {
                     }
                     self.connection.send(Frame::Ping, b"").await?;
                 }
-                () = closed(&mut closing) => return Ok(Some(Close::Drain)),
+                () = closed(&mut closing) => {
+                    let has_key = !self.context.client.has_ended();
+                    return Ok(Some(if has_key { Close::Drain } else { Close::Key }));
+                }
             }
         }
     }
@@ -164,17 +184,21 @@ impl Session {
             return self.send(&error(&id, &problem)).await;
         }
         let answer = match request.and_then(|request| self.execute(request)) {
-            Ok(Done { mut answer, begin }) => {
-                answer["id"] = id;
-                self.send(&answer).await?;
-                if let Some((name, views, begin)) = begin {
-                    self.begin(name, views, begin);
-                }
-                return Ok(());
-            }
+            Ok(done) => return self.reply(id, done).await,
             Err(problem) => error(&id, &problem),
         };
         self.send(&answer).await
+    }
+
+    /// Sends an answer; what it is about begins after it.
+    async fn reply(&mut self, id: Value, done: Done) -> Result<(), Disconnected> {
+        let Done { mut answer, begin } = done;
+        answer["id"] = id;
+        self.send(&answer).await?;
+        if let Some((name, views, begin)) = begin {
+            self.begin(name, views, begin);
+        }
+        Ok(())
     }
 
     fn execute(&mut self, request: ClientRequest) -> Result<Done, Problem> {
@@ -216,7 +240,12 @@ impl Session {
         let Member { sub, view, pairs, credit } = member;
         self.check_new("sub", &sub, 1)?;
         let request = SubscriptionRequest::read(&self.context, view, &pairs)?;
-        let request = SubscriptionRequest { credit, ..request };
+        Ok(self.subscribed(sub, SubscriptionRequest { credit, ..request }))
+    }
+
+    /// A subscription that is fine, with its answer.
+    fn subscribed(&self, sub: Arc<str>, request: SubscriptionRequest) -> Done {
+        let view = request.key.view;
         let mut subs = self.names();
         subs.push(&sub);
         let answer = json!({
@@ -224,7 +253,7 @@ impl Session {
         });
         let sink = Arc::clone(&self.connection) as Arc<dyn ClientSink>;
         let subscriber = Subscriber::new(self.context.clone(), request, &sub, sink);
-        Ok(Done { answer, begin: Some((sub, 1, Begin::One(subscriber))) })
+        Done { answer, begin: Some((sub, 1, Begin::One(subscriber))) }
     }
 
     fn subscribe_group(

@@ -217,6 +217,9 @@ impl GroupSubscriber {
             moved.iter_mut().for_each(|moved| drop(moved.borrow_and_update()));
             let now = self.context.reader.frontier();
             let is_closing = *closing.borrow();
+            if is_closing && self.context.client.has_ended() {
+                return Broken::Ended;
+            }
             let changes = match self.changes(at, now).await {
                 Ok(changes) => changes,
                 Err(broken) => return broken,

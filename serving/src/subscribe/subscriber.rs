@@ -175,6 +175,9 @@ impl Subscriber {
                 () = self.cursor.woken() => false,
                 () = closed(&mut closing) => true,
             };
+            if is_closing && self.context.client.has_ended() {
+                return Err(Ended);
+            }
             // A change is not read before there is room: it would be held for a client that may never take it.
             self.cursor.writable().await;
             let at = self.cursor.clear_caught_up();

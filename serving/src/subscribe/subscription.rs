@@ -58,6 +58,7 @@ pub(crate) enum Encoding {
 /// The view to follow.
 pub(crate) const VIEW: RouteParameter =
     RouteParameter::query("view", ParameterType::Name("a view"), "the views to follow")
+        .or(&["views"])
         .several()
         .required();
 const SNAPSHOT: WordParameter<bool> = WordParameter::new(

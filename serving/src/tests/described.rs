@@ -102,7 +102,7 @@ async fn answers_are_as_described() {
         let query: Vec<String> = query.collect();
         for (query, is_right) in [(query.join("&"), true), ("wrong=1".to_owned(), false)] {
             for method in endpoint.methods {
-                if endpoint.path == "/ws" && is_right {
+                if endpoint.path.starts_with("/ws") && is_right {
                     continue;
                 }
                 let request = warp::test::request().method(method.as_str());

@@ -11,10 +11,10 @@ use node_api::ingest::Keeping;
 
 use crate::{CountRange, Endpoint, ParameterPlace, ParameterType, ROUTES, RouteParameter};
 
-/// All endpoints that answer plain requests: `/ws` speaks WebSocket only.
+/// All endpoints that answer plain requests: `/ws` and `/ws/streaming` speak WebSocket only.
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let all = ROUTES.iter().flat_map(|entry| entry.endpoints);
-    all.filter(|endpoint| endpoint.path != "/ws")
+    all.filter(|endpoint| !endpoint.path.starts_with("/ws"))
 }
 
 fn of_place(

@@ -36,7 +36,7 @@ async fn every_endpoint_listed_is_answered() {
             };
             let answer = server.ask_with(method.as_str(), path, &[]).await;
             let want = match path {
-                "/ws" => 426,                    // it speaks WebSocket only
+                "/ws" | "/ws/streaming" => 426,  // they speak WebSocket only
                 "/api/streaming/process" => 403, // and this server takes no rows
                 "/streaming/drain" | "/streaming/control?action=pause" => 202,
                 "/streaming/operations/{operation}" => 404, // there is none of this name

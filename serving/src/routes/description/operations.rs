@@ -216,7 +216,7 @@ fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
     let json = || vec!["application/json"];
     let is_cached = endpoint.parameters.iter().any(|one| one.kind == ParameterType::EntityTags);
     match (endpoint.path, media_types(endpoint, "Accept")) {
-        ("/ws", _) => vec![(101, Vec::new())],
+        ("/ws" | "/ws/streaming", _) => vec![(101, Vec::new())],
         ("/stream", _) => vec![(200, vec!["text/event-stream"])],
         ("/health" | "/streaming/health" | "/health/live" | "/health/ready", _) => {
             vec![(200, vec!["application/health+json"]), (503, vec!["application/health+json"])]

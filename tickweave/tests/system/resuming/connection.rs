@@ -13,6 +13,8 @@ use super::connect;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
     Socket,
+    /// One that says in its query what it follows.
+    SocketQuery,
     Events,
     /// A line per message, without end.
     Lines,
@@ -20,8 +22,13 @@ pub(super) enum Transport {
     Polls,
 }
 
-pub(super) const TRANSPORTS: [Transport; 4] =
-    [Transport::Socket, Transport::Events, Transport::Lines, Transport::Polls];
+pub(super) const TRANSPORTS: [Transport; 5] = [
+    Transport::Socket,
+    Transport::SocketQuery,
+    Transport::Events,
+    Transport::Lines,
+    Transport::Polls,
+];
 
 /// A connection that follows a view, or a client that polls.
 pub(super) enum Connection {
@@ -44,6 +51,11 @@ impl Connection {
         let changes = format!("/v1/views/{view}/changes?{query}");
         match transport {
             Transport::Socket => Connection::socket(address, view, token),
+            Transport::SocketQuery => {
+                let url = format!("ws://{address}/ws/streaming?views={view}&{query}");
+                let (socket, _) = tungstenite::client(url, connect(address)?).ok()?;
+                Connection::Socket(Box::new(socket)).welcomed()
+            }
             Transport::Events => {
                 let header = token.map(|token| format!("Last-Event-ID: {token}\r\n"));
                 let query = query.split("&resume").next().unwrap_or_default();
@@ -77,12 +89,16 @@ impl Connection {
             "limit": 100_000, "resume": token,
         });
         socket.send(Message::text(subscribe.to_string())).ok()?;
-        let mut connection = Connection::Socket(Box::new(socket));
+        Connection::Socket(Box::new(socket)).welcomed()
+    }
+
+    /// After what comes before the subscription.
+    fn welcomed(mut self) -> Option<Connection> {
         for kind in ["welcome", "subscribed"] {
-            let message = connection.next()?;
+            let message = self.next()?;
             assert_eq!(message["type"], kind, "{message}");
         }
-        Some(connection)
+        Some(self)
     }
 
     /// HTTP/1.0, so that the body comes as it is, without chunks.
