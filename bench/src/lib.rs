@@ -29,6 +29,7 @@ mod growth;
 mod live;
 mod memory;
 mod readers;
+mod resumes;
 mod rig;
 mod same;
 mod state;
@@ -92,6 +93,7 @@ pub const MEASUREMENTS: &[Measurement] = &[
     growth::MEASUREMENT,
     flat::MEASUREMENT,
     readers::MEASUREMENT,
+    resumes::MEASUREMENT,
     state::MEASUREMENT,
 ];
 

@@ -49,7 +49,8 @@ fn replay(
     views_without_places(&out)
 }
 
-/// The rows of each view that `--out` has written to a folder, sorted, without the columns that name commits and lines.
+/// The rows of each view that `--out` has written to a folder, sorted, without the columns that name commits, lines and
+/// times of commits.
 pub(crate) fn views_without_places(out: &Path) -> BTreeMap<String, Vec<String>> {
     let mut views = BTreeMap::new();
     for file in fs::read_dir(out).unwrap().map(|file| file.unwrap().path()) {
@@ -64,7 +65,8 @@ pub(crate) fn views_without_places(out: &Path) -> BTreeMap<String, Vec<String>> 
 fn without_places(file: &Path) -> Vec<String> {
     let mut reader = csv::Reader::from_path(file).unwrap();
     let is_place = |name: &str| {
-        ["commit", "position", "partition", "line"].iter().any(|place| name.contains(place))
+        let places = ["commit", "position", "partition", "line", "raised_at"];
+        places.iter().any(|place| name.contains(place))
     };
     let kept: Vec<usize> = reader
         .headers()
