@@ -34,6 +34,14 @@ memory minutes="60":
 outages:
     ./scripts/outages
 
+# Clients that come back so often with their tokens, over any transport, also after restarts
+resumes count="2000":
+    ./scripts/resumes {{count}}
+
+# Every path of the OpenAPI document, as schemathesis makes them up
+schemathesis examples="50":
+    ./scripts/schemathesis {{examples}}
+
 # Kill a job at every failpoint and so many times at random
 chaos kills="300":
     ./scripts/chaos {{kills}}
