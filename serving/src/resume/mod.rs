@@ -74,7 +74,7 @@ const RESTORE_POLL: Duration = Duration::from_millis(20);
 pub(crate) async fn restored(context: &Context) -> Result<(), Problem> {
     let deadline = Instant::now() + RESTORE_WAIT;
     while context.lineage.is_restoring() {
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || *context.closing.borrow() {
             return Err(ReadError::Restoring.into());
         }
         sleep(RESTORE_POLL).await;

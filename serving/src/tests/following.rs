@@ -298,7 +298,24 @@ fn conversation(mut socket: WebSocket<TcpStream>) {
         say(&mut socket, r#"{"op":"ping","id":3}"#);
         next(&mut socket, "pong", "update");
     }
+    // As many messages with rows as the client allows.
+    say(&mut socket, r#"{"op":"subscribe","id":5,"sub":"c","view":"candles","credit":1}"#);
+    next(&mut socket, "snapshot", "update");
+    say(&mut socket, r#"{"op":"ping","id":6}"#);
+    next(&mut socket, "pong", "update");
+    for _ in 0..5 {
+        say(&mut socket, r#"{"op":"credit","id":7,"sub":"c","n":1}"#);
+        next(&mut socket, "update", "");
+        say(&mut socket, r#"{"op":"ping","id":8}"#);
+        next(&mut socket, "pong", "update");
+    }
+    say(&mut socket, r#"{"op":"unsubscribe","id":9,"sub":"c"}"#);
+    next(&mut socket, "unsubscribed", "update");
     say(&mut socket, r#"{"op":"subscribe","id":4,"view":"candles"}"#);
+    next(&mut socket, "update", "");
+    say(&mut socket, r#"{"op":"credit","id":10,"sub":"candles","n":1}"#);
+    let error = next(&mut socket, "error", "");
+    assert!(error["problem"]["detail"].as_str().unwrap().contains("without `credit`"), "{error}");
     socket.send(Frame::Ping(b"are you there"[..].into())).unwrap();
     while socket.read().unwrap() != Frame::Pong(b"are you there"[..].into()) {}
     socket.send(Frame::Binary(b"no text"[..].into())).unwrap();

@@ -105,8 +105,8 @@ fn media_types(endpoint: &Endpoint, header: &str) -> &'static [&'static str] {
     }
 }
 
-/// Headers that OpenAPI describes elsewhere, or has every HTTP client send.
-const ELSEWHERE: [&str; 3] = ["Accept", "Content-Type", "Authorization"];
+/// Headers that OpenAPI describes elsewhere, or that HTTP clients send by themselves, for what they can read.
+const ELSEWHERE: [&str; 4] = ["Accept", "Accept-Encoding", "Content-Type", "Authorization"];
 
 fn parameters(context: &Context, endpoint: &Endpoint) -> Vec<Value> {
     let own = endpoint.parameters.iter();
@@ -175,9 +175,6 @@ fn schema(context: &Context, kind: ParameterType) -> Value {
         }
         ParameterType::VisibleAscii(most) => {
             json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": "^[!-~]+$" })
-        }
-        ParameterType::ContentCodings(words) => {
-            json!({ "type": "string", "examples": words })
         }
         _ => json!({ "type": "string" }),
     }

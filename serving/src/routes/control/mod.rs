@@ -4,11 +4,10 @@
 //! `GET /streaming/operations/{operation}` says whether it is done: the view `sources` shows the state in a commit that is
 //! complete, or the checkpoint is on the disk.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod operations;
 
-use node_api::Scope;
-use serde_json::{Value, json};
+use node_api::{ControlApi, Scope};
+use serde_json::json;
 use warp::Filter;
 use warp::http::header::LOCATION;
 use warp::http::{Method, StatusCode};
@@ -21,6 +20,8 @@ use crate::problem::{FieldError, INVALID_TRANSITION, Problem, UNKNOWN_PATH};
 use crate::query::{Query, shown};
 use rows::suggestions::closest;
 use rows::{Cell, Scan};
+
+use operations::{Action, Goal, OPERATIONS_MAX, Operation, Operations};
 
 use super::{
     Endpoint, READ, RequestParts, Route, RouteEntry, json as answer_json, reads, request_parts,
@@ -80,73 +81,6 @@ const SCOPE: RouteParameter = RouteParameter::query(
 
 const PARAMETERS: &[RouteParameter] = &[SCOPE, ACTION.declared.required()];
 
-/// The most operations that are remembered.
-const OPERATIONS_MAX: usize = 256;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    Pause,
-    Resume,
-    Checkpoint,
-    Stop,
-}
-
-impl Action {
-    fn name(self) -> &'static str {
-        match self {
-            Action::Pause => "pause",
-            Action::Resume => "resume",
-            Action::Checkpoint => "checkpoint",
-            Action::Stop => "stop",
-        }
-    }
-}
-
-/// Something that was asked for.
-#[derive(Clone)]
-struct Operation {
-    number: u64,
-    action: Action,
-    scope: String,
-    goal: Goal,
-}
-
-/// When it is done.
-#[derive(Clone)]
-enum Goal {
-    /// All of these sources are paused, or none of them is.
-    Paused(Vec<String>, bool),
-    /// The checkpoint of this request is there.
-    Checkpoint(u64),
-    /// Never seen: the process ends.
-    End,
-}
-
-/// The newest operations.
-#[derive(Clone, Default)]
-struct Operations(Arc<Mutex<(u64, VecDeque<Operation>)>>);
-
-impl Operations {
-    fn begin(&self, action: Action, scope: String, goal: Goal) -> Operation {
-        let mut all = self.lock();
-        all.0 += 1;
-        let operation = Operation { number: all.0, action, scope, goal };
-        all.1.push_back(operation.clone());
-        if all.1.len() > OPERATIONS_MAX {
-            all.1.pop_front();
-        }
-        operation
-    }
-
-    fn find(&self, number: u64) -> Option<Operation> {
-        self.lock().1.iter().find(|operation| operation.number == number).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (u64, VecDeque<Operation>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 fn route(context: &Context) -> Route {
     let operations = Operations::default();
     let (control, state) = (context.clone(), context.clone());
@@ -186,40 +120,44 @@ fn ask(
         query.error("action", "absent", "`action` is absent: it says what to do".to_owned(), words);
     }
     let sources = context.control.sources();
-    let scope = query.parsed(&SCOPE, |text| scope(text, &sources));
+    let scope = query.parsed(&SCOPE, |text| scope(text, &sources)).flatten();
     query.finish()?;
     let Some(action) = action else { return Err(Problem::internal()) }; // it was checked above
-    let scope = scope.unwrap_or(None);
     let name = scope.as_ref().map_or_else(|| "all".to_owned(), |source| format!("source:{source}"));
-    let sources = scope.clone().map_or(sources, |source| vec![source]);
-    let control = &context.control;
-    if control.is_draining() {
-        return match action {
-            Action::Stop => unchanged(action, &name, "stopping"),
-            _ => Err(impossible(action, "the process is stopping", &[])),
-        };
+    match begin(&*context.control, action, scope)? {
+        Begun::Goal(goal) => accepted(&operations.begin(action, name, goal)),
+        Begun::Already(state) => unchanged(action, &name, state),
     }
-    let goal = match action {
-        Action::Pause | Action::Resume => {
-            let pauses = action == Action::Pause;
-            if sources.is_empty() {
-                return Err(impossible(action, "the job has no source", &["checkpoint", "stop"]));
-            }
-            if sources.iter().all(|source| control.is_paused(source) == pauses) {
-                return unchanged(action, &name, if pauses { "paused" } else { "running" });
-            }
-            for source in &sources {
-                if pauses { control.pause(source) } else { control.resume(source) }
-            }
-            Goal::Paused(sources, pauses)
+}
+
+/// What has become of what was asked for.
+enum Begun {
+    Goal(Goal),
+    /// It was in this state.
+    Already(&'static str),
+}
+
+/// Begins what is asked for of a source, or of all.
+fn begin(
+    control: &dyn ControlApi,
+    action: Action,
+    source: Option<String>,
+) -> Result<Begun, Problem> {
+    match action {
+        Action::Stop if control.is_draining() => return Ok(Begun::Already("stopping")),
+        _ if control.is_draining() => {
+            return Err(impossible(action, "the process is stopping", &[]));
         }
-        Action::Checkpoint | Action::Stop if scope.is_some() => {
-            let why = format!(
-                "`{}` is about the whole process, and `scope` names a source",
-                action.name()
-            );
+        Action::Checkpoint | Action::Stop if source.is_some() => {
+            let name = action.name();
+            let why = format!("`{name}` is about the whole process, and `scope` names a source");
             return Err(impossible(action, &why, &["pause", "resume"]));
         }
+        _ => {}
+    }
+    Ok(Begun::Goal(match action {
+        Action::Pause => return pause(control, source, true),
+        Action::Resume => return pause(control, source, false),
         Action::Checkpoint => match control.request_checkpoint() {
             Some(request) => Goal::Checkpoint(request),
             None => {
@@ -231,8 +169,23 @@ fn ask(
             control.drain();
             Goal::End
         }
-    };
-    accepted(operations.begin(action, name, goal))
+    }))
+}
+
+/// Pauses or resumes a source, or all.
+fn pause(control: &dyn ControlApi, source: Option<String>, pauses: bool) -> Result<Begun, Problem> {
+    let sources = source.map_or_else(|| control.sources(), |source| vec![source]);
+    if sources.is_empty() {
+        let action = if pauses { Action::Pause } else { Action::Resume };
+        return Err(impossible(action, "the job has no source", &["checkpoint", "stop"]));
+    }
+    if sources.iter().all(|source| control.is_paused(source) == pauses) {
+        return Ok(Begun::Already(if pauses { "paused" } else { "running" }));
+    }
+    for source in &sources {
+        if pauses { control.pause(source) } else { control.resume(source) }
+    }
+    Ok(Begun::Goal(Goal::Paused(sources, pauses)))
 }
 
 /// The source that a scope names; none for all.
@@ -267,30 +220,11 @@ fn unchanged(action: Action, scope: &str, state: &str) -> Result<Response, Probl
     answer_json(StatusCode::OK, "application/json", &body)
 }
 
-fn accepted(operation: Operation) -> Result<Response, Problem> {
-    let path = format!("/streaming/operations/{}", operation.number);
-    let body = described(&operation, false);
+fn accepted(operation: &Operation) -> Result<Response, Problem> {
+    let body = operation.json(false);
     let mut response = answer_json(StatusCode::ACCEPTED, "application/json", &body)?;
-    set(&mut response, LOCATION, &path);
+    set(&mut response, LOCATION, &operation.path());
     Ok(response)
-}
-
-fn described(operation: &Operation, is_done: bool) -> Value {
-    let Operation { number, action, scope, goal } = operation;
-    let target = match goal {
-        Goal::Paused(_, true) => "paused",
-        Goal::Paused(_, false) => "running",
-        Goal::Checkpoint(_) => "saved",
-        Goal::End => "stopped",
-    };
-    json!({
-        "operation": number.to_string(),
-        "path": format!("/streaming/operations/{number}"),
-        "action": action.name(),
-        "scope": scope,
-        "target": target,
-        "status": if is_done { "done" } else { "running" },
-    })
 }
 
 fn state_of(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
@@ -326,8 +260,7 @@ async fn watch(
             "no operation is named `{}`; this run remembers the newest {OPERATIONS_MAX}",
             shown(name)
         );
-        let all: Vec<String> =
-            operations.lock().1.iter().map(|one| one.number.to_string()).collect();
+        let all = operations.names();
         let near = closest(all.iter().map(String::as_str), name);
         return Err(Problem::new(UNKNOWN_PATH, detail).suggestions(near));
     };
@@ -336,7 +269,7 @@ async fn watch(
         Goal::Checkpoint(request) => context.control.has_checkpoint(*request),
         Goal::End => false,
     };
-    answer_json(StatusCode::OK, "application/json", &described(&operation, is_done))
+    answer_json(StatusCode::OK, "application/json", &operation.json(is_done))
 }
 
 /// Whether views show all of these sources as paused, or none of them. Of a source that has ended nothing more comes.
