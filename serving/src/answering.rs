@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -56,7 +57,9 @@ impl Answering {
         address: IpAddr,
     ) -> Result<Response, Infallible> {
         static REQUESTS: AtomicU64 = AtomicU64::new(0);
-        let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
+        // What comes of it says nothing of how many requests others send.
+        static SCATTER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let id = SCATTER.hash_one(REQUESTS.fetch_add(1, Ordering::Relaxed));
         let begun = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let mut key = None;

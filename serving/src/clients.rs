@@ -187,7 +187,8 @@ impl Shared {
         let body_bytes = self.context.posts.body_bytes();
         let rates = Arc::new(KeyRates::new(self.context.limits.clients, body_bytes));
         let client = Client::of_key(Arc::clone(key), Arc::clone(&rates));
-        let mut context = Context { closing, client, ..self.context.clone() };
+        let posts = self.context.posts.of_one_client();
+        let mut context = Context { closing, client, posts, ..self.context.clone() };
         let visible = context.client.visible().clone();
         if visible.are_limited() {
             context.reader = Arc::new(VisibleReader { reader: context.reader, visible });

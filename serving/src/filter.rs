@@ -105,6 +105,9 @@ impl<'a> FilterQuery<'a> {
 fn column_texts(query: &mut Query<'_>, column: &Column, texts: Vec<String>) -> Vec<String> {
     let mut read = Vec::with_capacity(texts.len());
     for text in texts {
+        if query.is_hopeless() {
+            break; // no more errors are told
+        }
         match column_text(column, &text) {
             Ok(text) => read.push(text),
             Err(NoSuchText { code, why, allowed, similar }) => {

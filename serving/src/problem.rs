@@ -354,6 +354,12 @@ impl Problem {
         self
     }
 
+    /// Adds a part to what has happened.
+    pub(super) fn and(mut self, more: &str) -> Problem {
+        self.0.detail = format!("{}; {more}", self.0.detail);
+        self
+    }
+
     pub(super) fn errors(mut self, errors: Vec<FieldError>) -> Problem {
         self.0.errors = errors;
         self

@@ -32,10 +32,16 @@ pub(super) struct Query<'a> {
     declared: &'static [RouteParameter],
     /// The columns that the view has as parameters, for error messages.
     columns: Vec<&'static str>,
+    /// The first [`ERRORS_MAX`] of them.
     errors: Vec<FieldError>,
+    /// The number of further ones.
+    errors_left_out: usize,
     /// Known names similar to unknown ones.
     suggestions: Vec<String>,
 }
+
+/// The most errors that an answer names: a request may have thousands.
+const ERRORS_MAX: usize = 16;
 
 /// A parameter of a request.
 struct Given<'a> {
@@ -70,7 +76,7 @@ impl<'a> Query<'a> {
         columns: Vec<&'static str>,
     ) -> Query<'a> {
         let (given, errors, suggestions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut query = Query { given, declared, columns, errors, suggestions };
+        let mut query = Query { given, declared, columns, errors, errors_left_out: 0, suggestions };
         for (name, value) in pairs {
             let Some(declared) = named(declared).find(|parameter| parameter.is_named(name)) else {
                 query.unknown(name);
@@ -93,14 +99,19 @@ impl<'a> Query<'a> {
     }
 
     fn unknown(&mut self, name: &str) {
+        if self.errors.len() >= ERRORS_MAX {
+            self.errors_left_out += 1;
+            return; // before a text is made of all that is known
+        }
         let own = named(self.declared).map(|parameter| parameter.name);
         let allowed = own.chain(self.columns.iter().copied()).map(str::to_owned);
         let allowed: Vec<_> = allowed.collect();
+        let shown_name = shown(name);
         let detail = if allowed.is_empty() {
-            format!("`{name}` is not a parameter: this path has none")
+            format!("`{shown_name}` is not a parameter: this path has none")
         } else {
             let known = allowed.join(", ");
-            format!("`{name}` is not a parameter of this path (known: {known})")
+            format!("`{shown_name}` is not a parameter of this path (known: {known})")
         };
         self.error(name, "unknown", detail, allowed);
     }
@@ -124,7 +135,12 @@ impl<'a> Query<'a> {
         detail: String,
         allowed: Vec<String>,
     ) {
-        self.errors.push(FieldError { pointer: format!("#/query/{name}"), code, detail, allowed });
+        if self.errors.len() >= ERRORS_MAX {
+            self.errors_left_out += 1;
+            return;
+        }
+        let pointer = format!("#/query/{}", shown(name));
+        self.errors.push(FieldError { pointer, code, detail, allowed });
     }
 
     /// Records an error if a parameter is given, and removes it: parsing it later returns nothing and no second error.
@@ -166,9 +182,15 @@ impl<'a> Query<'a> {
         None
     }
 
+    /// Whether so much is wrong that nothing more is told.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.errors.len() >= ERRORS_MAX
+    }
+
     /// Names that may be meant.
     pub(super) fn suggest(&mut self, names: Vec<String>) {
-        self.suggestions.extend(names);
+        let room = ERRORS_MAX.saturating_sub(self.suggestions.len());
+        self.suggestions.extend(names.into_iter().take(room));
     }
 
     /// A whole number within bounds; the default if none is given.
@@ -273,7 +295,11 @@ impl<'a> Query<'a> {
         if self.errors.is_empty() {
             return Ok(());
         }
-        Err(Problem::invalid(self.errors).suggestions(self.suggestions))
+        let problem = Problem::invalid(self.errors).suggestions(self.suggestions);
+        Err(match self.errors_left_out {
+            0 => problem,
+            more => problem.and(&format!("and {more} more errors")),
+        })
     }
 }
 

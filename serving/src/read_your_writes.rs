@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use market::{Commit, EventTime};
 use tokio::time::{Instant, sleep_until};
 
-use super::Context;
 use super::parameter::{CountParameter, CountRange, ParameterType, RouteParameter};
-use super::problem::{COMMIT_LOST, NOT_REACHED, Problem, STALE, VALIDATION};
+use super::problem::{COMMIT_LOST, NOT_REACHED, Problem, STALE, UNAVAILABLE, VALIDATION};
 use super::query::Query;
+use super::{Context, closed};
 use node_api::Located;
 use node_api::ingest::Token;
 use rows::{AsOf, Frontier, ViewReader};
@@ -69,8 +69,20 @@ impl ReadYourWrites {
         ReadYourWrites { least, max_age, wait }
     }
 
-    /// Waits until views are as new as that.
+    /// Waits until views are as new as that, unless the process stops or the key of the client ends before.
     pub(super) async fn reached(&self, context: &Context) -> Result<(), Problem> {
+        let mut closing = context.closing.clone();
+        tokio::select! {
+            biased;
+            reached = self.are_new(context) => reached,
+            () = closed(&mut closing) => {
+                let detail = "the process is stopping, or the key is good no more";
+                Err(Problem::new(UNAVAILABLE, detail))
+            }
+        }
+    }
+
+    async fn are_new(&self, context: &Context) -> Result<(), Problem> {
         let deadline = Instant::now() + self.wait;
         let least = match self.least {
             None => None,

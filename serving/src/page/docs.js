@@ -19,7 +19,7 @@ function element(name, attributes = {}, ...children) {
 // The field for a parameter: a choice where the values are known.
 function field(parameter, id) {
   const { schema, required } = parameter;
-  const words = schema.enum ?? (schema.type === "boolean" ? ["true", "false"] : null);
+  const words = schema.enum ?? schema.items?.enum ?? (schema.type === "boolean" ? ["true", "false"] : null);
   if (words) {
     const none = required ? [] : [element("option", { value: "" }, "–")];
     return element("select", { id }, ...none, ...words.map((word) => element("option", { value: word }, word)));

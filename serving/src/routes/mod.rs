@@ -207,7 +207,10 @@ fn not_routed(set: RouteSet, method: &Method, path: &str) -> Problem {
 pub(super) fn controls(method: &Method, path: &str) -> bool {
     RouteSet::All.endpoints().any(|endpoint| {
         let is_control = matches!(endpoint.access, Access::Process(Scope::Control | Scope::Admin));
-        is_control && endpoint.methods.contains(method) && fits(endpoint.path, path)
+        is_control
+            && !READ.contains(method)
+            && endpoint.methods.contains(method)
+            && fits(endpoint.path, path)
     })
 }
 

@@ -22,7 +22,7 @@ use crate::parameter::{
 use crate::post_answer::{AllRefused, Answer, RowError, pointer};
 use crate::problem::{
     BUSY, FORBIDDEN, FieldError, IN_PROGRESS, INGEST_DISABLED, KEY_REUSED, Problem, ROWS_REFUSED,
-    TOO_LARGE, UNAVAILABLE, UNREADABLE,
+    TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNREADABLE,
 };
 use crate::query::Query;
 use crate::read_your_writes::reaches;
@@ -149,8 +149,14 @@ async fn answer(
         share(rows.len())?;
     }
 
+    if context.client.has_ended() {
+        return Err(Problem::new(UNAUTHORIZED, "the key has ended while the body was read"));
+    }
     let PostOptions { row_type, atomic, wait, within } = options;
+    // Keys of one name share what they have sent, so that a request may come again after its key was replaced.
+    let holder = context.client.key().map(|key| key.name.clone());
     let key = key.map(|key| {
+        let key = holder.map_or_else(|| key.clone(), |holder| format!("{holder}\n{key}"));
         let request_hash = request_hash(form, row_type.as_deref(), atomic, &rows);
         PostKey { key, request_hash }
     });

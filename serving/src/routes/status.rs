@@ -155,10 +155,17 @@ fn answer(
     Ok(response)
 }
 
+/// Whether nothing is taken of any source, since somebody has asked for that.
+fn is_paused(context: &Context) -> bool {
+    let sources = context.control.sources();
+    !sources.is_empty() && sources.iter().all(|source| context.control.is_paused(source))
+}
+
 fn whole<'a>(context: &Context, health: &'a Health, metrics: &Families<'_>) -> StatusJson<'a> {
     let frontier = context.reader.frontier();
     let (state, detail) = match &health.readiness {
         _ if *context.closing.borrow() => ("stopping", None),
+        Readiness::Ready if is_paused(context) => ("paused", None),
         Readiness::Ready => ("running", None),
         Readiness::NotYet(why) => ("not_ready", Some(why.as_str())),
     };

@@ -40,6 +40,7 @@ async fn sources_pause_and_resume() {
     assert_eq!(state(&server).await["state"], "paused");
     assert_eq!(ask(&server, "action=start").await.0, 202);
     assert_eq!(state(&server).await["state"], "running");
+    assert!(!state(&server).await["allowed"].as_array().unwrap().contains(&json!("checkpoint")));
 }
 
 #[tokio::test]

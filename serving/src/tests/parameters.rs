@@ -186,6 +186,23 @@ async fn an_undeclared_parameter_is_refused_with_the_declared_ones() {
     }
 }
 
+/// A request may name thousands of things that there are not, and its answer is no longer than another.
+#[tokio::test]
+async fn so_many_errors_are_told_and_no_more() {
+    let server = server();
+    let names: Vec<String> = (0..5_000).map(|number| format!("n{number}")).collect();
+    let values = format!("state={}", vec!["finl"; 900].join(","));
+    for query in [names.join("&"), values, "a&".repeat(5_000)] {
+        let answer = server.ask(&format!("/v1/views/candles?{query}")).await;
+        assert_eq!(answer.status(), 400);
+        let problem = answer.json();
+        let errors = problem["errors"].as_array().unwrap().len();
+        assert_eq!(errors, 16, "{query:.40}");
+        assert!(answer.text().len() < 100_000, "{} bytes", answer.text().len());
+        assert!(problem["suggestions"].as_array().is_none_or(|all| all.len() <= 16));
+    }
+}
+
 #[tokio::test]
 async fn possible_values_are_taken_and_several_only_where_declared() {
     let server = server();

@@ -127,7 +127,7 @@ pub(super) fn live<B>(
     );
     if let Some(management) = node.management() {
         tracing::info!(
-            "health and metrics: http://{management}/health, http://{management}/metrics"
+            "health and metrics: {scheme}://{management}/health, {scheme}://{management}/metrics"
         );
     }
     let beside = (beside(&node)?, supervised(&node, &stop)?);

@@ -153,7 +153,8 @@ fn nothing_is_answered_beyond_the_loopback_without_a_key_which_comes_and_goes_wh
     let revoked = tickweave(folder, &["keys", "revoke", id(&reads)]);
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     for stream in followed {
-        assert!(rest(stream).contains("closing"), "its end is said");
+        let said = rest(stream);
+        assert!(said.contains("closing") && said.contains("\"reason\":\"key\""), "{said}");
     }
     assert_eq!(ask(address, &reads, "GET /v1/views", None).status, 401);
 

@@ -7,6 +7,7 @@ use market::account::AccountEvent;
 use market::{InputEvent, InstrumentId, PortfolioId};
 use node_api::RowLimits;
 use node_api::ingest::PostError;
+use serde_json::Value;
 
 /// What the rows of a body may be about; none: anything.
 struct Allowed {
@@ -25,14 +26,39 @@ pub(super) fn check(rows: &[BodyRow], limits: &RowLimits) -> Result<(), PostErro
         instruments: symbols.map(|all| all.iter().map(|one| InstrumentId::of(one)).collect()),
         portfolios: portfolios.map(|all| all.iter().map(|one| PortfolioId::of(one)).collect()),
     };
-    let decoded = rows.iter().enumerate();
-    let decoded = decoded.filter_map(|(row, read)| Some((row, &read.decoded.as_ref().ok()?.says)));
-    for (row, event) in decoded {
-        if let Some(why) = allowed.outside(event) {
+    for (row, read) in rows.iter().enumerate() {
+        let why = match &read.decoded {
+            Ok(decoded) => allowed.outside(&decoded.says),
+            // Why it cannot be read may say how other instruments are configured.
+            Err(_) if !is_named_within(&read.raw, limits) => {
+                Some("cannot be read, and does not name what the key is for")
+            }
+            Err(_) => None,
+        };
+        if let Some(why) = why {
             return Err(PostError::Forbidden { row, why });
         }
     }
     Ok(())
+}
+
+/// Whether a row that cannot be decoded names nothing but what is within `limits`.
+fn is_named_within(raw: &[u8], limits: &RowLimits) -> bool {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(raw) else { return false };
+    let named =
+        |names: [&str; 2]| names.map(|name| fields.get(name)).into_iter().flatten().collect();
+    let instruments: Vec<&Value> = named(["instrument", "symbol"]);
+    let portfolios: Vec<&Value> = named(["portfolio", "portfolio"]);
+    let is_one = |own: &[String], value: &Value| {
+        value.as_str().is_some_and(|text| own.iter().any(|one| one == text))
+    };
+    let is_within = |own: &Option<Vec<String>>, values: &[&Value]| {
+        own.as_ref().is_none_or(|own| values.iter().all(|value| is_one(own, value)))
+    };
+    let is_about_an_instrument = limits.symbols.is_none() || !instruments.is_empty();
+    is_about_an_instrument
+        && is_within(&limits.symbols, &instruments)
+        && is_within(&limits.portfolios, &portfolios)
 }
 
 impl Allowed {

@@ -6,6 +6,7 @@
 
 mod operations;
 
+use node_api::ingest::Keeping;
 use node_api::{ControlApi, Scope};
 use serde_json::json;
 use warp::Filter;
@@ -21,7 +22,7 @@ use crate::query::{Query, shown};
 use rows::suggestions::closest;
 use rows::{Cell, Scan};
 
-use operations::{Action, Goal, OPERATIONS_MAX, Operation, Operations};
+use operations::{Action, Goal, OPERATIONS_MAX, Operation, OperationStatus, Operations};
 
 use super::{
     Endpoint, READ, RequestParts, Route, RouteEntry, json as answer_json, reads, request_parts,
@@ -221,7 +222,7 @@ fn unchanged(action: Action, scope: &str, state: &str) -> Result<Response, Probl
 }
 
 fn accepted(operation: &Operation) -> Result<Response, Problem> {
-    let body = operation.json(false);
+    let body = operation.json();
     let mut response = answer_json(StatusCode::ACCEPTED, "application/json", &body)?;
     set(&mut response, LOCATION, &operation.path());
     Ok(response)
@@ -238,6 +239,9 @@ fn state_of(context: &Context, request: &RequestParts) -> Result<Response, Probl
         () if are_paused => ("paused", &["resume", "checkpoint", "stop"]),
         () => ("running", &["pause", "resume", "checkpoint", "stop"]),
     };
+    let keeps_state = context.keeping != Keeping::Nothing;
+    let allowed = allowed.iter().filter(|action| keeps_state || **action != "checkpoint");
+    let allowed: Vec<&&str> = allowed.collect();
     let sources = sources.into_iter().map(|name| {
         let state = if control.is_paused(&name) { "paused" } else { "running" };
         json!({ "name": name, "state": state })
@@ -255,7 +259,7 @@ async fn watch(
 ) -> Result<Response, Problem> {
     Query::new(&request.query, &[]).finish()?;
     let found = name.parse().ok().and_then(|number| operations.find(number));
-    let Some(operation) = found else {
+    let Some(mut operation) = found else {
         let detail = format!(
             "no operation is named `{}`; this run remembers the newest {OPERATIONS_MAX}",
             shown(name)
@@ -265,11 +269,16 @@ async fn watch(
         return Err(Problem::new(UNKNOWN_PATH, detail).suggestions(near));
     };
     let is_done = match &operation.goal {
+        _ if operation.status != OperationStatus::Running => false,
         Goal::Paused(sources, pauses) => are(context, sources, *pauses).await?,
         Goal::Checkpoint(request) => context.control.has_checkpoint(*request),
         Goal::End => false,
     };
-    answer_json(StatusCode::OK, "application/json", &operation.json(is_done))
+    if is_done {
+        operations.finish(operation.number);
+        operation.status = OperationStatus::Done;
+    }
+    answer_json(StatusCode::OK, "application/json", &operation.json())
 }
 
 /// Whether views show all of these sources as paused, or none of them. Of a source that has ended nothing more comes.

@@ -35,6 +35,28 @@ pub(super) struct Operation {
     action: Action,
     scope: String,
     pub(super) goal: Goal,
+    pub(super) status: OperationStatus,
+}
+
+/// How far it is, as was seen last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OperationStatus {
+    /// It was asked for.
+    Running,
+    /// It was seen.
+    Done,
+    /// Something else was asked for of the same before it was seen.
+    Superseded,
+}
+
+impl OperationStatus {
+    fn name(self) -> &'static str {
+        match self {
+            OperationStatus::Running => "running",
+            OperationStatus::Done => "done",
+            OperationStatus::Superseded => "superseded",
+        }
+    }
 }
 
 /// When it is done.
@@ -48,6 +70,18 @@ pub(super) enum Goal {
     End,
 }
 
+impl Goal {
+    /// Whether the other one may never be seen once this is asked for: of one source, the opposite.
+    fn supersedes(&self, other: &Goal) -> bool {
+        match (self, other) {
+            (Goal::Paused(own, pauses), Goal::Paused(others, paused)) => {
+                pauses != paused && others.iter().any(|source| own.contains(source))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The newest operations.
 #[derive(Clone, Default)]
 pub(super) struct Operations(Arc<Mutex<(u64, VecDeque<Operation>)>>);
@@ -56,7 +90,13 @@ impl Operations {
     pub(super) fn begin(&self, action: Action, scope: String, goal: Goal) -> Operation {
         let mut all = self.lock();
         all.0 += 1;
-        let operation = Operation { number: all.0, action, scope, goal };
+        for before in &mut all.1 {
+            if before.status == OperationStatus::Running && goal.supersedes(&before.goal) {
+                before.status = OperationStatus::Superseded;
+            }
+        }
+        let status = OperationStatus::Running;
+        let operation = Operation { number: all.0, action, scope, goal, status };
         all.1.push_back(operation.clone());
         if all.1.len() > OPERATIONS_MAX {
             all.1.pop_front();
@@ -66,6 +106,15 @@ impl Operations {
 
     pub(super) fn find(&self, number: u64) -> Option<Operation> {
         self.lock().1.iter().find(|operation| operation.number == number).cloned()
+    }
+
+    /// Remembers that one was seen to be done.
+    pub(super) fn finish(&self, number: u64) {
+        for operation in &mut self.lock().1 {
+            if operation.number == number {
+                operation.status = OperationStatus::Done;
+            }
+        }
     }
 
     /// Their numbers, as texts.
@@ -85,8 +134,8 @@ impl Operation {
     }
 
     /// What is shown of it.
-    pub(super) fn json(&self, is_done: bool) -> Value {
-        let Operation { number, action, scope, goal } = self;
+    pub(super) fn json(&self) -> Value {
+        let Operation { number, action, scope, goal, status } = self;
         let target = match goal {
             Goal::Paused(_, true) => "paused",
             Goal::Paused(_, false) => "running",
@@ -99,7 +148,7 @@ impl Operation {
             "action": action.name(),
             "scope": scope,
             "target": target,
-            "status": if is_done { "done" } else { "running" },
+            "status": status.name(),
         })
     }
 }

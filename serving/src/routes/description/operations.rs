@@ -234,7 +234,9 @@ fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
 /// What of an answer in JSON is the same for all of its path.
 fn answer_schema(context: &Context, path: &str) -> Value {
     let rows = |list: &str, view: &str| {
-        let rows = context.views.named(view).map(|view| reference(&row_name(view)));
+        let visible = context.client.visible();
+        let view = context.views.named(view).filter(|view| visible.has_view(view));
+        let rows = view.map(|view| reference(&row_name(view)));
         let rows = rows.unwrap_or_else(|| json!({ "type": "object" }));
         let envelope = json!({
             "type": "object",

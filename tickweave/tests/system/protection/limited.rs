@@ -5,7 +5,7 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::{ask, begin, create, everything, post, run};
-use crate::end_to_end::binary::poll;
+use crate::end_to_end::binary::{poll, tickweave};
 
 const MORE: &str = "\
 [http.limits]
@@ -101,6 +101,7 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
         let time = "2026-01-05T10:05:00Z";
         json!({ "type": "trade", "instrument": symbol, "id": "x", "time": time, "price": "2", "quantity": "1" })
     };
+    let odd = |symbol: &str| json!({ "type": "trade", "instrument": symbol, "price": "much" });
     let fill = |portfolio: &str, kind: &str| {
         let time = "2026-01-05T10:05:00Z";
         json!({ "type": kind, "portfolio": portfolio, "instrument": "a:SEEN", "id": "x", "time": time,
@@ -109,6 +110,10 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
     for (key, rows, status) in [
         (&symbol, vec![trade("a:SEEN")], 202),
         (&symbol, vec![trade("a:SEEN"), trade("a:HIDDEN")], 403),
+        // What cannot be read is refused without a reason, unless it names what the key is for.
+        (&symbol, vec![odd("a:SEEN")], 422),
+        (&symbol, vec![odd("a:HIDDEN")], 403),
+        (&symbol, vec![json!({ "type": "trade" })], 403),
         (&symbol, vec![fill("theirs", "fill")], 202),
         // The fill that is corrected or busted may be of any instrument.
         (&symbol, vec![fill("mine", "fill_correct")], 403),
@@ -123,6 +128,21 @@ fn a_limited_key_reads_and_follows_what_it_may_see_and_sends_what_it_may() {
         assert_eq!(answer.status, status, "{rows:?}: {answer:?}");
     }
     assert_eq!(ask(address, &symbol, "GET /metrics", None).status, 403);
+
+    // Keys of requests are of those who send them: by name, so that a key that replaces another may send again.
+    let other = tickweave(folder, &["keys", "create", "--name", "other", "--scopes", "ingest"]);
+    let other = other.out.trim().to_owned();
+    let rows = Value::from(vec![trade("a:SEEN")]).to_string();
+    for (key, is_replayed) in [(&all, false), (&all, true), (&symbol, true), (&other, false)] {
+        let with_key = format!("{key}\r\nIdempotency-Key: order-1");
+        let sent = || {
+            let answer = ask(address, &with_key, "POST /api/streaming/process", Some(&rows));
+            Some(answer).filter(|answer| answer.status != 401)
+        };
+        let answer = poll(sent, || "the key counts".to_owned());
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.headers.contains_key("idempotency-replayed"), is_replayed, "{answer:?}");
+    }
     going.signal("INT");
     assert_eq!(going.end().code, Some(0));
 }
