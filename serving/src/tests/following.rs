@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use market::{BarState, Commit, EventTime};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message as Frame, WebSocket};
@@ -271,11 +271,16 @@ async fn many_subscribers_are_served_by_several_broadcasters() {
     }
 }
 
+/// One message of each type that came over sockets, with the names of its fields.
+static CAME: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+
 /// The next message of a type; none of `unwanted` may come before it.
 fn next(socket: &mut WebSocket<TcpStream>, kind: &str, unwanted: &str) -> Value {
     loop {
         if let Frame::Text(text) = socket.read().unwrap() {
             let message: Value = serde_json::from_str(&text).unwrap();
+            let kind_of = message["type"].as_str().unwrap().to_owned();
+            CAME.lock().unwrap().insert(kind_of, message.clone());
             if message["type"] == kind {
                 return message;
             }
@@ -311,6 +316,21 @@ fn conversation(mut socket: WebSocket<TcpStream>) {
     }
     say(&mut socket, r#"{"op":"unsubscribe","id":9,"sub":"c"}"#);
     next(&mut socket, "unsubscribed", "update");
+    say(&mut socket, r#"{"op":"list","id":11}"#);
+    next(&mut socket, "list", "");
+    say(&mut socket, r#"{"op":"subscribe","id":12,"group":"g","subs":[{"view":"candles"}]}"#);
+    let cut = next(&mut socket, "cut", "");
+    say(&mut socket, r#"{"op":"unsubscribe","id":13,"sub":"g"}"#);
+    next(&mut socket, "unsubscribed", "");
+    let again = json!({
+        "op": "subscribe", "id": 14, "group": "h", "subs": [{ "view": "candles" }], "resume": cut["resume"]
+    });
+    say(&mut socket, &again.to_string());
+    next(&mut socket, "resumed", "resync");
+    say(&mut socket, r#"{"op":"subscribe","id":15,"sub":"r","view":"candles","resume":"x"}"#);
+    next(&mut socket, "resync", "");
+    say(&mut socket, r#"{"op":"subscribe","id":16,"sub":"n","view":"candles","snapshot":false}"#);
+    next(&mut socket, "progress", "");
     say(&mut socket, r#"{"op":"subscribe","id":4,"view":"candles"}"#);
     next(&mut socket, "update", "");
     say(&mut socket, r#"{"op":"credit","id":10,"sub":"candles","n":1}"#);
@@ -347,4 +367,25 @@ async fn a_conversation_over_a_socket() {
         }
     }
     assert_eq!(running.stopped().await.cut, 0);
+    let came = std::mem::take(&mut *CAME.lock().unwrap());
+    are_described(&server, &came).await;
+}
+
+/// Each of these messages has the fields that the AsyncAPI document says it has.
+async fn are_described(server: &Server, came: &BTreeMap<String, Value>) {
+    assert!(came.len() >= 13, "{:?}", came.keys());
+    let document = server.ask("/asyncapi.json").await.json();
+    let described = document["components"]["messages"].as_object().unwrap();
+    for (kind, message) in came {
+        let payload = described.values().map(|described| &described["payload"]);
+        let mut payload =
+            payload.filter(|payload| payload["properties"]["type"]["const"] == kind.as_str());
+        let payload = payload.next().unwrap_or_else(|| panic!("{kind} is not described"));
+        for required in payload["required"].as_array().unwrap() {
+            assert!(message.get(required.as_str().unwrap()).is_some(), "{required} of {message}");
+        }
+        for name in message.as_object().unwrap().keys() {
+            assert!(payload["properties"][name].is_object(), "`{name}` of {kind} is not described");
+        }
+    }
 }

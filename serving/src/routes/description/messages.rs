@@ -8,8 +8,7 @@ use crate::Context;
 /// The document of the messages of subscriptions.
 pub(crate) fn asyncapi(context: &Context) -> Value {
     let views = visible_views(context);
-    let sent = sent();
-    let asked = asked();
+    let (sent, asked, answers) = (sent(), asked(), answers());
     let refer = |names: &Map<String, Value>, channel: &str| -> Vec<Value> {
         let names = names.keys();
         names
@@ -21,12 +20,14 @@ pub(crate) fn asyncapi(context: &Context) -> Value {
         let refer = |name: &String| json!({ "$ref": format!("#/components/messages/{name}") });
         names.map(|name| (name.clone(), refer(name))).collect()
     };
-    let all: Map<String, Value> = sent.clone().into_iter().chain(asked.clone()).collect();
+    let all = sent.clone().into_iter().chain(asked.clone()).chain(answers.clone());
+    let all: Map<String, Value> = all.collect();
+    let told = [refer(&sent, "socket"), refer(&answers, "socket")].concat();
     json!({
         "asyncapi": "3.0.0",
         "info": { "title": "Tickweave", "version": context.version },
         "channels": {
-            "socket": { "address": "/ws", "messages": messages(&[&sent, &asked]) },
+            "socket": { "address": "/ws", "messages": messages(&[&sent, &answers, &asked]) },
             "stream": { "address": "/stream", "messages": messages(&[&sent]) },
         },
         "operations": {
@@ -34,7 +35,7 @@ pub(crate) fn asyncapi(context: &Context) -> Value {
                 "action": "send", "channel": { "$ref": "#/channels/socket" }, "messages": refer(&asked, "socket")
             },
             "follow": {
-                "action": "receive", "channel": { "$ref": "#/channels/socket" }, "messages": refer(&sent, "socket")
+                "action": "receive", "channel": { "$ref": "#/channels/socket" }, "messages": told
             },
             "stream": {
                 "action": "receive", "channel": { "$ref": "#/channels/stream" }, "messages": refer(&sent, "stream")
@@ -114,6 +115,63 @@ fn sent() -> Map<String, Value> {
         message("cut", "all views of a group are of this commit", &[maybe_token()]),
         message("resync", "a snapshot follows, and why", &resync),
         ("closing".to_owned(), closing),
+    ])
+}
+
+/// What the server says over `/ws` besides.
+fn answers() -> Map<String, Value> {
+    let answer = |kind: &str, name: &str, doc: &str, more: &[(&str, Value)]| {
+        let common = [("type", json!({ "const": kind }))];
+        let fields: Vec<(&str, Value)> = common.into_iter().chain(more.iter().cloned()).collect();
+        (name.to_owned(), json!({ "name": name, "summary": doc, "payload": object(&fields) }))
+    };
+    let id = || ("id", json!({}));
+    let names = || json!({ "type": "array", "items": text() });
+    let welcome = [
+        ("version", text()),
+        ("run", text()),
+        ("frontier", reference("Frontier")),
+        ("ops", names()),
+        ("limits", json!({ "type": "object" })),
+    ];
+    let subscribed = [
+        id(),
+        ("sub?", text()),
+        ("view?", text()),
+        ("key?", names()),
+        ("group?", text()),
+        ("members?", list()),
+        ("subs", names()),
+    ];
+    let problem = [id(), ("problem", reference("Problem"))];
+    Map::from_iter([
+        answer("welcome", "welcome", "the first message", &welcome),
+        answer("subscribed", "subscribed", "what begins, and all that is followed", &subscribed),
+        answer(
+            "unsubscribed",
+            "unsubscribed",
+            "what has ended",
+            &[id(), ("sub", text()), ("subs", names())],
+        ),
+        answer(
+            "credited",
+            "credited",
+            "more may be sent",
+            &[id(), ("sub", text()), ("n", whole())],
+        ),
+        answer(
+            "list",
+            "listed",
+            "what is followed, and could be",
+            &[id(), ("subs", names()), ("views", names())],
+        ),
+        answer(
+            "pong",
+            "pong",
+            "the present frontier",
+            &[id(), ("frontier", reference("Frontier"))],
+        ),
+        answer("error", "error", "why a request was refused", &problem),
     ])
 }
 
