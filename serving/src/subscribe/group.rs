@@ -4,10 +4,12 @@
 //! client has at a cut is what all views were at that commit. Until the next cut it has a part of the changes. Messages
 //! of a group are counted together.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::select_all;
 use market::Commit;
+use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use super::bodies::{progress, resumed, resync};
@@ -57,6 +59,13 @@ enum Broken {
     Ended,
     /// Changes after the last cut are no longer retained.
     Gone,
+}
+
+/// Waits until a view may have changed.
+async fn changed(moved: &mut watch::Receiver<u64>) {
+    if moved.changed().await.is_err() {
+        pending::<()>().await; // nothing changes it any more
+    }
 }
 
 impl From<ReadError> for Broken {
@@ -239,7 +248,7 @@ impl GroupSubscriber {
             if is_closing {
                 return Broken::Ended;
             }
-            let any = select_all(moved.iter_mut().map(|moved| Box::pin(moved.changed())));
+            let any = select_all(moved.iter_mut().map(|moved| Box::pin(changed(moved))));
             tokio::select! {
                 _ = any => {}
                 () = sleep_until(due) => {}
