@@ -143,9 +143,28 @@ pub(super) fn subscription(instrument: &str) -> String {
 
 /// Takes what comes after `ask`, to the end of the connection.
 pub(super) async fn follow(
-    mut stream: TcpStream,
+    stream: TcpStream,
     ask: String,
     received: Arc<Received>,
+) -> std::io::Result<()> {
+    let mut has_received = false;
+    let text = |text: &[u8]| {
+        if text.starts_with(b"{\"type\":\"update\"") {
+            received.updates.fetch_add(1, Ordering::Relaxed);
+            received.bytes.store(text.len() as u64, Ordering::Relaxed);
+            if !std::mem::replace(&mut has_received, true) {
+                received.clients.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    follow_texts(stream, &ask, text).await
+}
+
+/// Asks, and gives each text that comes to `take`, to the end of the connection.
+pub(super) async fn follow_texts(
+    mut stream: TcpStream,
+    ask: &str,
+    mut take: impl FnMut(&[u8]),
 ) -> std::io::Result<()> {
     let mut read = Vec::with_capacity(8_192);
     let head = loop {
@@ -157,20 +176,13 @@ pub(super) async fn follow(
         }
     };
     read.drain(..head);
-    stream.write_all(&text_frame(&ask)).await?;
-    let mut has_received = false;
+    stream.write_all(&text_frame(ask)).await?;
     loop {
         let mut used = 0;
         loop {
             match frame(&read[used..]) {
                 Framed::Text(text) => {
-                    if read[used..][text.clone()].starts_with(b"{\"type\":\"update\"") {
-                        received.updates.fetch_add(1, Ordering::Relaxed);
-                        received.bytes.store(text.len() as u64, Ordering::Relaxed);
-                        if !std::mem::replace(&mut has_received, true) {
-                            received.clients.fetch_add(1, Ordering::SeqCst);
-                        }
-                    }
+                    take(&read[used..][text.clone()]);
                     used += text.end;
                 }
                 Framed::Ping(end) => {

@@ -14,11 +14,9 @@ use dataflows::run::RunOptions;
 use node_api::Readiness;
 use node_api::ingest::{PostedBody, PostedFormat};
 use tickweave::node::Node;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::client::{Framed, PONG, frame, text_frame};
-use super::fan_out::{allow_files, open};
+use super::fan_out::{allow_files, follow_texts, open};
 use super::{Asked, Figures, Measurement};
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -200,7 +198,7 @@ fn follow_all(
 
 /// Takes what comes to the end of the connection, and keeps the newest token.
 async fn follow(
-    mut stream: TcpStream,
+    stream: TcpStream,
     token: &Mutex<Option<String>>,
     told: &Told,
 ) -> std::io::Result<()> {
@@ -210,47 +208,19 @@ async fn follow(
         r#"{{"op":"subscribe","id":1,"sub":"p","view":"candles","filter":{{"timeframe":"1m"}},"resume":{}}}"#,
         resume.as_ref().map_or_else(|| "null".to_owned(), |token| format!("\"{token}\""))
     );
-    let mut read = Vec::with_capacity(8_192);
-    let head = loop {
-        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
+    let take = |text: &[u8]| {
+        let message = String::from_utf8_lossy(text);
+        if message.starts_with("{\"type\":\"resumed\"") {
+            told.resumed.fetch_add(1, Ordering::SeqCst);
+        } else if message.starts_with("{\"type\":\"resync\"") {
+            told.anew.fetch_add(1, Ordering::SeqCst);
         }
-        if stream.read_buf(&mut read).await? == 0 {
-            return Ok(());
+        let found = message.split_once("\"resume\":\"");
+        if let Some(found) = found.and_then(|(_, rest)| rest.split('"').next())
+            && lock().replace(found.to_owned()).is_none()
+        {
+            told.began.fetch_add(1, Ordering::SeqCst);
         }
     };
-    read.drain(..head);
-    stream.write_all(&text_frame(&ask)).await?;
-    loop {
-        let mut used = 0;
-        loop {
-            match frame(&read[used..]) {
-                Framed::Text(text) => {
-                    let message = String::from_utf8_lossy(&read[used..][text.clone()]);
-                    if message.starts_with("{\"type\":\"resumed\"") {
-                        told.resumed.fetch_add(1, Ordering::SeqCst);
-                    } else if message.starts_with("{\"type\":\"resync\"") {
-                        told.anew.fetch_add(1, Ordering::SeqCst);
-                    }
-                    let found = message.split_once("\"resume\":\"");
-                    if let Some(found) = found.and_then(|(_, rest)| rest.split('"').next())
-                        && lock().replace(found.to_owned()).is_none()
-                    {
-                        told.began.fetch_add(1, Ordering::SeqCst);
-                    }
-                    used += text.end;
-                }
-                Framed::Ping(end) => {
-                    used += end;
-                    stream.write_all(&PONG).await?;
-                }
-                Framed::Other(end) => used += end,
-                Framed::Part => break,
-            }
-        }
-        read.drain(..used);
-        if stream.read_buf(&mut read).await? == 0 {
-            return Ok(());
-        }
-    }
+    follow_texts(stream, &ask, take).await
 }

@@ -21,7 +21,7 @@ use warp::{Filter, Reply};
 use crate::filter::{FILTERS, FilterQuery};
 use crate::format::{Format, accept};
 use crate::parameter::{
-    CountParameter, CountRange, ParameterType, RouteParameter, WordParameter, Words, joined, total,
+    CountParameter, CountRange, RouteParameter, WordParameter, Words, joined, total,
 };
 use crate::problem::Problem;
 use crate::resume::restored;
@@ -31,6 +31,7 @@ use crate::subscribe::{
 };
 use crate::{Context, closed};
 
+use super::view::VIEW;
 use super::{
     Endpoint, ROWS, RequestParts, Route, RouteEntry, X_ACCEL_BUFFERING, reads, respond, set,
 };
@@ -46,8 +47,6 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     route,
 };
 
-const VIEW: RouteParameter =
-    RouteParameter::path("view", ParameterType::Name("a view"), "the name of the view");
 const WAIT_MS: CountParameter = CountParameter::milliseconds(
     "wait_ms",
     CountRange { least: 0, most: 60_000, default: 20_000 },

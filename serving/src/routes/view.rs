@@ -36,7 +36,8 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
     route,
 };
 
-const VIEW: RouteParameter =
+/// The view of a path.
+pub(super) const VIEW: RouteParameter =
     RouteParameter::path("view", ParameterType::Name("a view"), "the name of the view");
 const SINCE: RouteParameter = RouteParameter::query(
     "since",
