@@ -1,25 +1,29 @@
 //! Every view, one line each. Publishing, serving, sinks, results, digests, documents and tests walk this list, or the
 //! part of it that a job has.
 
-use crate::publish::entry::{Entry, keyed, log, own_log, table, updates};
+use crate::publish::entry::{Entry, keyed, log, own_log, table, union, updates};
 use crate::views::{
-    AlertsView, CandlesView, ConflictLog, DeadLetterLog, DriftView, EdgesView, FeesView,
-    FillFaultLog, GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog, PortfoliosView,
-    PositionsView, RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog, TradeLog,
-    UnmatchedLog,
+    AlertEventLog, AlertsView, CandlesView, ConflictLog, ControlLog, DeadLetterLog, DriftView,
+    EdgesView, EventLog, FeesView, FillFaultLog, GapEventLog, GapsView, HEALTH, IncidentLog,
+    IndicatorsView, OutlierLog, PortfoliosView, PositionsView, RevisionLog, RiskView, SINKS,
+    SOURCES, SignalsView, TooLateLog, TradeLog, UnmatchedLog,
 };
 use rows::{View, ViewList, are_equal};
 
 /// Every view.
 const ENTRIES: &[Entry] = &[
+    log::<AlertEventLog>(),
     keyed::<AlertsView>(),
     keyed::<CandlesView>(),
     log::<ConflictLog>(),
+    own_log::<ControlLog>(),
     own_log::<DeadLetterLog>(),
     updates::<DriftView>(),
     updates::<EdgesView>(),
+    union::<EventLog>(),
     updates::<FeesView>(),
     log::<FillFaultLog>(),
+    log::<GapEventLog>(),
     keyed::<GapsView>(),
     table(HEALTH),
     own_log::<IncidentLog>(),

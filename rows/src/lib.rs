@@ -9,6 +9,7 @@
 mod candle_row;
 mod cell;
 mod column;
+mod comparison;
 mod const_text;
 mod labels;
 pub mod priority;
@@ -23,6 +24,7 @@ mod view;
 pub use candle_row::CandleRow;
 pub use cell::Cell;
 pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, count, key, value};
+pub use comparison::{Comparator, Comparison};
 pub use const_text::are_equal;
 pub use labels::{Labels, PartitionNames};
 pub use reader::{

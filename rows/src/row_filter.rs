@@ -3,6 +3,7 @@
 use market::{Commit, EventTime, IdScope, InstrumentId, ModelId, PortfolioId, Timeframe};
 
 use crate::cell::Cell;
+use crate::comparison::Comparison;
 use crate::text::plain_text;
 use crate::view::View;
 
@@ -17,9 +18,9 @@ pub struct RowFilter {
     pub portfolios: Option<Vec<PortfolioId>>,
     /// One of these timeframes.
     pub timeframes: Option<Vec<Timeframe>>,
-    /// Bars that open at or after this time.
+    /// Rows whose [time](View::time_column) is this one or later.
     pub from: Option<EventTime>,
-    /// Bars that open before this time.
+    /// Rows whose time is before this one.
     pub to: Option<EventTime>,
     /// Rows of commits after this one, by the [commit of a row](View::commit_column).
     pub after: Option<Commit>,
@@ -27,6 +28,8 @@ pub struct RowFilter {
     pub through: Option<Commit>,
     /// By number of a column: the texts that it may have.
     pub texts: Vec<(usize, Vec<String>)>,
+    /// Bounds of columns.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// The dimensions by which keys of views are ordered.
@@ -147,15 +150,14 @@ impl RowFilter {
             (self.instruments.is_none(), self.portfolios.is_none());
         let (mut timeframe, mut time) =
             (self.timeframes.is_none(), self.from.is_none() && self.to.is_none());
-        for (column, cell) in view.columns.iter().zip(cells) {
+        if !time && let Some(Cell::Time(at)) = view.time_column().and_then(|at| cells.get(at)) {
+            time = self.from.is_none_or(|from| *at >= from) && self.to.is_none_or(|to| *at < to);
+        }
+        for cell in cells {
             match cell {
                 Cell::Instrument(id) => instrument |= has(&self.instruments, id),
                 Cell::Portfolio(id) => portfolio |= has(&self.portfolios, id),
                 Cell::Timeframe(frame) => timeframe |= has(&self.timeframes, frame),
-                Cell::Time(at) if column.name == OPEN_TIME => {
-                    time |= self.from.is_none_or(|from| *at >= from)
-                        && self.to.is_none_or(|to| *at < to);
-                }
                 _ => {}
             }
         }
@@ -168,6 +170,7 @@ impl RowFilter {
             && timeframe
             && time
             && commit
+            && self.comparisons.iter().all(|comparison| comparison.holds(cells))
             && self.texts.iter().all(|(column, texts)| match cells.get(*column) {
                 Some(Cell::TradeId(id)) => texts.iter().any(|text| id.is_called(text)),
                 Some(Cell::Model(id)) => texts.iter().any(|text| ModelId::of(text) == *id),
@@ -180,7 +183,7 @@ impl RowFilter {
     }
 }
 
-/// The column of `from` and `to`.
+/// The column with the time of a bar.
 pub const OPEN_TIME: &str = "open_time";
 
 fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {

@@ -4,6 +4,7 @@ use market::Commit;
 
 use crate::cell::Cell;
 use crate::column::Column;
+use crate::row_filter::OPEN_TIME;
 
 /// A named output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +90,12 @@ impl View {
             Some(Cell::Unsigned(commit)) => Some(Commit(*commit)),
             _ => None,
         }
+    }
+
+    /// The column with the time of a row: when its bar opens; of a log whose rows are of no bar, the event time.
+    pub fn time_column(&self) -> Option<usize> {
+        let of_log = || if self.kind == ViewKind::Log { self.column("time") } else { None };
+        self.column(OPEN_TIME).or_else(of_log)
     }
 
     /// The number of a column.

@@ -5,7 +5,7 @@ use market::{Currency, Timeframe, decimal};
 
 use super::query::read_time;
 use rows::suggestions::closest;
-use rows::{Column, ColumnType};
+use rows::{Cell, Column, ColumnType};
 
 /// Why a column can never have a value.
 pub(super) struct NoSuchText {
@@ -64,6 +64,43 @@ pub(super) fn column_text(column: &Column, text: &str) -> Result<String, NoSuchT
         | ColumnType::Portfolio
         | ColumnType::Model
         | ColumnType::Text => Ok(text.to_owned()),
+    }
+}
+
+/// A bound of a column of numbers or times.
+pub(super) fn column_bound(column: &Column, text: &str) -> Result<Cell, NoSuchText> {
+    let format = |what: &str| NoSuchText {
+        code: "format",
+        why: format!("is not {what}, as the column `{}` has it", column.name),
+        allowed: Vec::new(),
+        similar: Vec::new(),
+    };
+    match column.column_type {
+        ColumnType::Decimal(_) => {
+            // Sums of money may be so large that they have no room for all decimals.
+            let read = [DECIMALS, DECIMALS / 2, 0].into_iter().find_map(|scale| {
+                let mantissa = decimal::parse_wide(text, scale)?;
+                Some(Cell::Decimal { mantissa, scale })
+            });
+            read.ok_or_else(|| format("a decimal number of at most 38 digits, 18 of them decimals"))
+        }
+        ColumnType::Time => {
+            read_time(text).map(Cell::Time).map_err(|why| NoSuchText { why, ..format("a time") })
+        }
+        ColumnType::Number => {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.map(Cell::number).ok_or_else(|| format("a number"))
+        }
+        of => {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse::<u64>().ok().filter(|_| digits);
+            let number = number.ok_or_else(|| format("a whole number from 0 on"))?;
+            Ok(if of == ColumnType::Unsigned {
+                Cell::Unsigned(number)
+            } else {
+                Cell::Identifier(number)
+            })
+        }
     }
 }
 

@@ -4,19 +4,26 @@
 use market::{PortfolioId, Timeframe};
 
 use super::Context;
-use super::column_text::{NoSuchText, column_text};
+use super::column_text::{NoSuchText, column_bound, column_text};
 use super::parameter::{ParameterType, RouteParameter};
 use super::problem::Problem;
 use super::query::{FROM, Query, TO, listed, named, shown};
 use super::symbol::resolve;
-use rows::{Column, OPEN_TIME, RowFilter, View};
+use rows::{Cell, Column, ColumnType, Comparator, Comparison, OPEN_TIME, RowFilter, View};
 
 /// The parameters of a request, with the conditions on columns separated.
 pub(super) struct FilterQuery<'a> {
     /// All other parameters.
     pub(super) query: Query<'a>,
+    pub(super) columns: ColumnConditions,
+}
+
+/// Conditions on columns that have no parameter of their own.
+#[derive(Default)]
+pub(super) struct ColumnConditions {
     /// By number of a column: the texts that it may have.
     pub(super) texts: Vec<(usize, Vec<String>)>,
+    comparisons: Vec<Comparison>,
 }
 
 const SYMBOL: RouteParameter = RouteParameter::query(
@@ -35,12 +42,16 @@ const PORTFOLIO: RouteParameter =
 const COLUMN: RouteParameter = RouteParameter::query(
     "{column}",
     ParameterType::ColumnText,
-    "rows with one of these values in the column of this name; for all columns without a parameter of their own",
+    "rows with one of these values in the column of this name; for all columns without a parameter of their own. \
+     `{column}[gte]`, `[gt]`, `[lte]` and `[lt]` bound any column of numbers or times: `price[gte]=100.5`",
 )
 .several();
 
 /// The parameters of filters.
 pub(super) const FILTERS: &[RouteParameter] = &[SYMBOL, TIMEFRAME, PORTFOLIO, FROM, TO, COLUMN];
+
+/// Those of a log that has events of instruments.
+pub(super) const EVENT_FILTERS: &[RouteParameter] = &[SYMBOL, TIMEFRAME, FROM, TO, COLUMN];
 
 /// The columns of an answer.
 pub(super) const FIELDS: RouteParameter = RouteParameter::query(
@@ -51,8 +62,13 @@ pub(super) const FIELDS: RouteParameter = RouteParameter::query(
 .several();
 
 /// Names that columns have elsewhere, in posts or in files, each with that of the views.
-const OTHER_NAMES: &[(&str, &str)] =
-    &[("symbol", "instrument"), ("tf", "timeframe"), ("quantity", "size"), ("size", "quantity")];
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("symbol", "instrument"),
+    ("tf", "timeframe"),
+    ("quantity", "size"),
+    ("size", "quantity"),
+    ("provider", "source"),
+];
 
 /// The number of the column of this name, or of this [other name](OTHER_NAMES).
 fn column_named(view: &View, name: &str) -> Option<usize> {
@@ -75,9 +91,17 @@ impl<'a> FilterQuery<'a> {
             column_named(view, name).filter(|_| !other)
         };
         let mut columns: Vec<(usize, &str)> = Vec::new();
+        let mut bounds: Vec<(usize, Comparator, &(String, String))> = Vec::new();
         let mut rest = Vec::new();
         let mut repeated = None;
         for pair in pairs {
+            if let Some((column, comparator)) = compared(view, &pair.0) {
+                if bounds.iter().any(|(at, known, _)| (*at, *known) == (column, comparator)) {
+                    repeated = Some(&pair.0);
+                }
+                bounds.push((column, comparator, pair));
+                continue;
+            }
             match by_name(&pair.0) {
                 Some(column) if columns.iter().any(|(known, _)| *known == column) => {
                     repeated = Some(&pair.0);
@@ -97,7 +121,42 @@ impl<'a> FilterQuery<'a> {
             (column, column_texts(&mut query, &view.columns[column], values(text)))
         });
         let texts = texts.collect();
-        FilterQuery { query, texts }
+        let bounds = bounds.into_iter().filter_map(|(column, comparator, (name, text))| {
+            let bound = bound(&mut query, &view.columns[column], name, text)?;
+            Some(Comparison { column, comparator, bound })
+        });
+        let comparisons = bounds.collect();
+        FilterQuery { query, columns: ColumnConditions { texts, comparisons } }
+    }
+}
+
+/// The column and the comparator of a name such as `price[gte]`, of columns that have an order.
+fn compared(view: &View, name: &str) -> Option<(usize, Comparator)> {
+    let (column, comparator) = name.strip_suffix(']')?.split_once('[')?;
+    let column = column_named(view, column)?;
+    has_order(view.columns[column].column_type).then_some((column, Comparator::named(comparator)?))
+}
+
+/// Whether cells of a type are on a side of a bound.
+fn has_order(column_type: ColumnType) -> bool {
+    matches!(
+        column_type,
+        ColumnType::Unsigned
+            | ColumnType::Identifier
+            | ColumnType::Decimal(_)
+            | ColumnType::Number
+            | ColumnType::Time
+    )
+}
+
+/// The bound of a comparison; an error if it is no value of the column.
+fn bound(query: &mut Query<'_>, column: &Column, name: &str, text: &str) -> Option<Cell> {
+    match column_bound(column, text) {
+        Ok(bound) => Some(bound),
+        Err(NoSuchText { code, why, allowed, .. }) => {
+            query.error(name, code, format!("{}={} {why}", shown(name), shown(text)), allowed);
+            None
+        }
     }
 }
 
@@ -126,7 +185,7 @@ pub(super) fn row_filter(
     query: &mut Query<'_>,
     context: &Context,
     view: &View,
-    texts: Vec<(usize, Vec<String>)>,
+    columns: ColumnConditions,
 ) -> Result<RowFilter, Problem> {
     let many = |text: &str| match values(text) {
         values if values.len() > VALUES_MAX => {
@@ -142,7 +201,7 @@ pub(super) fn row_filter(
         (&FROM, OPEN_TIME),
         (&TO, OPEN_TIME),
     ] {
-        if view.column(column).is_none() {
+        if view.column(column).is_none() && (column != OPEN_TIME || view.time_column().is_none()) {
             let of = view.name;
             let why = format!("cannot be asked of `{of}`: it has no column `{column}`");
             query.reject(parameter, &why);
@@ -166,7 +225,8 @@ pub(super) fn row_filter(
         timeframes,
         from,
         to,
-        texts,
+        texts: columns.texts,
+        comparisons: columns.comparisons,
         ..RowFilter::default()
     };
     // Also part of what subscribers share, so that those of different keys share only what both may see.

@@ -13,11 +13,17 @@ use rows::suggestions::closest;
 use rows::{AsOf, View};
 
 /// The earliest time of rows.
-pub(super) const FROM: RouteParameter =
-    RouteParameter::query("from", ParameterType::Time, "no rows of earlier bars");
+pub(super) const FROM: RouteParameter = RouteParameter::query(
+    "from",
+    ParameterType::Time,
+    "no rows of earlier bars; of a log with a column `time` none of earlier times, nor without a time",
+);
 /// The end of the times of rows, exclusive.
-pub(super) const TO: RouteParameter =
-    RouteParameter::query("to", ParameterType::Time, "no rows of bars that open then or later");
+pub(super) const TO: RouteParameter = RouteParameter::query(
+    "to",
+    ParameterType::Time,
+    "no rows of bars that open then or later; of a log with a column `time` none of such times",
+);
 /// A point in the past.
 pub(super) const AS_OF: RouteParameter = RouteParameter::query(
     "as_of",

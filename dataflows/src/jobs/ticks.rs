@@ -22,7 +22,10 @@ pub(super) const JOB: JobKind = JobKind {
     views: ViewList {
         views: &select([
             "conflicts",
+            "control",
             "dead_letters",
+            "events",
+            "gap_events",
             "gaps",
             "health",
             "incidents",

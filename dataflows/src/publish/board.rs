@@ -18,6 +18,7 @@ use super::ring::Ring;
 use super::snapshot_points::SnapshotPoints;
 use super::stored_view::{Storage, StoredView};
 use super::table::Table;
+use super::union_log::UnionLog;
 use crate::views::kinds::LogBound;
 use rows::{AsOf, Frontier, Labels, ReadError, View};
 
@@ -33,7 +34,7 @@ pub struct Board {
     /// The latest changes of keyed views, by position.
     pub rings: Vec<Ring>,
     /// The logs, by view.
-    pub(super) logs: BTreeMap<&'static str, Box<dyn RetainedLog>>,
+    pub(super) logs: BTreeMap<&'static str, Arc<dyn RetainedLog>>,
     /// The views that the commit dispatcher writes.
     pub(super) tables: Vec<Table>,
     /// The snapshot points of views with a history.
@@ -144,7 +145,8 @@ impl Board {
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
             .map(|position| (position, Arc::default()))
             .collect();
-        let (mut keyed, mut logs, mut tables) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let (mut keyed, mut tables, mut unions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut logs: BTreeMap<&'static str, Arc<dyn RetainedLog>> = BTreeMap::new();
         for StoredView { view, storage } in views.iter().copied() {
             match storage {
                 Storage::Keyed(reads) => keyed.push((view.name, *reads)),
@@ -154,8 +156,14 @@ impl Board {
                 Storage::Log(LogBound::TradeLogBytes, empty) => {
                     logs.insert(view.name, empty(config.trade_log_bytes_max));
                 }
+                Storage::Union(parts) => unions.push((view, *parts)),
                 Storage::Table => tables.push(Table::new(view, config.ring_bytes_max)),
             }
+        }
+        for (view, parts) in unions {
+            let enabled = |name: &str| logs.get(name).filter(|log| log.bytes_max() > 0).cloned();
+            let union = UnionLog::new(view, parts, enabled);
+            logs.insert(view.name, Arc::new(union));
         }
         Board {
             slots: Mutex::new(slots),
@@ -208,7 +216,8 @@ impl Board {
         self.moved.notify_all();
         drop(slots);
         self.rings.iter().for_each(|ring| ring.complete(least));
-        self.logs.values().for_each(|log| log.complete(least));
+        let (unions, logs): (Vec<_>, Vec<_>) = self.logs.values().partition(|log| log.is_union());
+        logs.into_iter().chain(unions).for_each(|log| log.complete(least));
         self.tables.iter().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }

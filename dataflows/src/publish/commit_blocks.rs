@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use market::Commit;
 use operators::heap;
-use rows::RowFilter;
 
 /// The entries of a commit, in the order in which they came.
 type Entries<T> = Arc<Vec<T>>;
@@ -144,18 +143,41 @@ impl<T> Commits<T> {
         each.map(|(commit, entries)| (*commit, entries))
     }
 
-    /// The same, but for commits that the filter excludes.
-    pub(super) fn selected(&self, filter: &RowFilter) -> Commits<T> {
-        let through = filter.through.map_or(self.through, |through| through.min(self.through));
-        let after = self.after.max(filter.after);
-        let mut blocks = self.blocks.clone();
-        blocks.retain(|block| last(block) > after && block[0].0 <= through);
-        Commits { blocks, after, through }
+    /// The first commit after this one; none: of all.
+    pub(super) fn first_after(&self, after: Option<Commit>) -> Option<Commit> {
+        let after = self.after.max(after);
+        let at = self.blocks.partition_point(|block| last(block) <= after);
+        let block = self.blocks.get(at)?;
+        let (commit, _) = block.get(block.partition_point(|(commit, _)| Some(*commit) <= after))?;
+        (*commit <= self.through).then_some(*commit)
     }
 
-    /// Lets go of the blocks before this commit.
-    pub(super) fn drop_before(&mut self, commit: Commit) {
-        self.blocks.retain(|block| last(block) >= Some(commit));
+    /// The last commit before this one; none: of all.
+    pub(super) fn last_before(&self, before: Option<Commit>) -> Option<Commit> {
+        let is_before =
+            |commit: Commit| commit <= self.through && before.is_none_or(|before| commit < before);
+        let at = self.blocks.partition_point(|block| is_before(block[0].0));
+        let block = self.blocks.get(at.checked_sub(1)?)?;
+        let place = block.partition_point(|(commit, _)| is_before(*commit));
+        let (commit, _) = block.get(place.checked_sub(1)?)?;
+        (Some(*commit) > self.after).then_some(*commit)
+    }
+
+    /// The entries of a commit.
+    pub(super) fn entries(&self, commit: Commit) -> &[T] {
+        let at = self.blocks.partition_point(|block| last(block) < Some(commit));
+        let found = self.blocks.get(at).and_then(|block| {
+            let place = block.binary_search_by_key(&commit, |(commit, _)| *commit).ok()?;
+            Some(&*block[place].1)
+        });
+        found.map_or(&[], |entries| entries)
+    }
+
+    /// Those of the blocks from the one on that has the commit.
+    pub(super) fn from_block_of(&self, commit: Commit) -> Commits<T> {
+        let mut rest = self.clone();
+        rest.blocks.retain(|block| last(block) >= Some(commit));
+        rest
     }
 }
 
@@ -213,18 +235,21 @@ mod tests {
                 prop_assert!(sizes.iter().all(|size| (1..=2 * block_commits).contains(size)), "{sizes:?}");
                 let (after, through) = (number as u64 % 61, number as u64 * 7 % 61);
                 let (after, through) = (after.checked_sub(1).map(Commit), Commit(through));
-                let mut some = blocks.range(after, through);
+                let some = blocks.range(after, through);
                 let mut want = between(&all, after, through);
                 prop_assert_eq!(plain(&some), want.clone());
-                let backwards: Plain =
-                    some.iter().rev().map(|(commit, entries)| (commit, entries.to_vec())).collect();
+                let forwards = std::iter::successors(some.first_after(None), |last| some.first_after(Some(*last)));
+                let forwards: Plain = forwards.map(|at| (at, some.entries(at).to_vec())).collect();
+                prop_assert_eq!(&forwards, &want);
                 want.reverse();
+                let backwards = std::iter::successors(some.last_before(None), |last| some.last_before(Some(*last)));
+                let backwards: Plain = backwards.map(|at| (at, some.entries(at).to_vec())).collect();
                 prop_assert_eq!(backwards, want);
                 let middle = Commit(through.0 / 2);
-                let later = between(&all, after.max(middle.0.checked_sub(1).map(Commit)), through);
-                some.drop_before(middle);
-                let got: Plain = some.from(middle).map(|(at, entries)| (at, entries.to_vec())).collect();
-                prop_assert_eq!(got, later);
+                let before = middle.0.checked_sub(1).map(Commit);
+                let rest = some.from_block_of(middle);
+                prop_assert_eq!(rest.first_after(before), some.first_after(before));
+                prop_assert_eq!(rest.last_before(None).filter(|at| *at >= middle), some.last_before(None).filter(|at| *at >= middle));
                 taken.push((blocks.range(None, Commit(u64::MAX)), all.clone()));
             }
             for (held, then) in &taken {

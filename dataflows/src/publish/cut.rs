@@ -36,7 +36,7 @@ struct Taken {
 /// A view at a frontier.
 enum ViewAt {
     Keyed(KeyedReads, Vec<BatchList>),
-    Log(Arc<dyn LogAt>),
+    Log(LogAt),
     Table(Vec<Vec<Cell>>),
 }
 
@@ -69,8 +69,9 @@ impl BoardCut {
         let (frontier, batch_lists) = board.cuts(&positions, as_of)?;
         let keyed = keyed.into_iter().zip(batch_lists);
         let keyed = keyed.map(|((name, at), lists)| (name, ViewAt::Keyed(at.reads, lists)));
-        let logs = names.iter().filter_map(|name| Some((*name, board.log(name)?.at(frontier))));
-        let logs = logs.map(|(name, log)| (name, ViewAt::Log(log)));
+        let logs = names
+            .iter()
+            .filter_map(|name| Some((*name, ViewAt::Log(LogAt::new(board.log(name)?, frontier)))));
         let tables = held.iter().map(|(name, table)| (*name, ViewAt::Table(table.rows(frontier))));
         let views = keyed.chain(logs).chain(tables).collect();
         let labels = board.labels.clone();
@@ -211,12 +212,23 @@ fn shards<T: Copy>(ids: &[T], shard: impl Fn(T) -> Shard) -> Vec<Shard> {
 /// from when to when they look.
 pub(super) fn kind(scan: &Scan) -> u64 {
     let Scan { view, filter, latest_first, limit, as_of } = scan;
-    let RowFilter { instruments, portfolios, timeframes, from, to, after, through, texts } = filter;
+    let RowFilter {
+        instruments,
+        portfolios,
+        timeframes,
+        from,
+        to,
+        after,
+        through,
+        texts,
+        comparisons,
+    } = filter;
     let mut hasher = DefaultHasher::new();
     (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
     let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
     (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
     (after.is_some(), through.is_some()).hash(&mut hasher);
     texts.iter().for_each(|(column, _)| column.hash(&mut hasher));
+    comparisons.iter().for_each(|one| (one.column, one.comparator).hash(&mut hasher));
     hasher.finish()
 }

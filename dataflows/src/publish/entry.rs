@@ -15,7 +15,7 @@ use super::logs::LogOf;
 use super::output_context::OutputContext;
 use super::row_changes::{publish, publish_updates};
 use super::stored_view::{Storage, StoredView};
-use crate::views::kinds::{KeyedView, LogView, TakeEntry, TakeRows};
+use crate::views::kinds::{KeyedView, LogView, TakeEntry, TakeRows, UnionView};
 use rows::View;
 
 /// A view of the list.
@@ -56,8 +56,14 @@ pub const fn log<L: TakeEntry>() -> Entry {
 
 /// A log whose entries are [appended](append) by other threads than workers.
 pub const fn own_log<L: LogView>() -> Entry {
-    let storage = Storage::Log(L::BOUND, LogOf::<L>::boxed);
+    let storage = Storage::Log(L::BOUND, LogOf::<L>::shared);
     Entry { stored: StoredView { view: L::VIEW, storage }, connector: None }
+}
+
+/// A log of the rows of other logs.
+pub const fn union<U: UnionView>() -> Entry {
+    let storage = Storage::Union(U::PARTS);
+    Entry { stored: StoredView { view: U::VIEW, storage }, connector: None }
 }
 
 /// A table, which the commit dispatcher updates.

@@ -1,30 +1,43 @@
-//! Reads of logs: rows of the entries of change logs. They hold no lock.
+//! Reads of logs: rows by commit. They hold no lock.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use market::Commit;
 
-use super::change_log::Retained;
-use super::commit_blocks::Commits;
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Labels, RowFilter, View};
 
-/// An entry of a log: a row, or several.
-pub(super) trait LogEntry: Retained + Send + Sync + 'static {
-    /// What becomes a row.
-    type Row;
+/// The rows of a log up to a frontier, commit by commit. They never change.
+pub trait CommitRows: Send + Sync {
+    /// The first commit that may have selected rows after this one; none: of all.
+    fn next(&self, query: LogQuery<'_>, after: Option<Commit>) -> Option<Commit>;
 
-    /// The rows of a commit, in order. Rows that the filter excludes may be missing.
-    fn in_order<'a>(entries: &'a [Self], filter: &RowFilter) -> Vec<&'a Self::Row>;
+    /// The last commit that may have selected rows before this one; none: of all.
+    fn previous(&self, query: LogQuery<'_>, before: Option<Commit>) -> Option<Commit>;
 
-    /// The cells of a row.
-    fn cells(row: &Self::Row, commit: Commit, labels: &Labels) -> Vec<Cell>;
+    /// The number of rows of a commit that a read has to look at.
+    fn count(&self, query: LogQuery<'_>, commit: Commit) -> usize;
+
+    /// Calls `each` with the number and the cells of every selected row of a commit whose number is `from` or higher,
+    /// in order, or the last first, until it breaks. Numbers ascend with the order; the same query gives a row the same
+    /// number each time.
+    fn rows(
+        &self,
+        query: LogQuery<'_>,
+        place: (Commit, usize),
+        last_first: bool,
+        each: &mut dyn FnMut(usize, Vec<Cell>) -> ControlFlow<()>,
+    ) -> ControlFlow<()>;
+
+    /// The same without the commits before this one, so that they need not be held.
+    fn without_before(&self, commit: Commit) -> Arc<dyn CommitRows>;
 }
 
 /// The rows that a read of a log selects, and the names for their numbers.
 #[derive(Clone, Copy)]
-pub(super) struct LogQuery<'a> {
+pub struct LogQuery<'a> {
     pub(super) view: &'a View,
     pub(super) filter: &'a RowFilter,
     pub(super) labels: &'a Labels,
@@ -46,56 +59,54 @@ impl<E> From<Exceeded> for ScanEnd<E> {
 }
 
 impl LogQuery<'_> {
-    /// The number and cells of each selected row of a commit, in order, from number `from` on.
-    pub(super) fn rows<T: LogEntry>(
+    /// The commits of a log that this query selects, ascending or latest first.
+    pub(super) fn commits(
         self,
-        commit: Commit,
-        entries: &[T],
-        from: usize,
-    ) -> impl DoubleEndedIterator<Item = (usize, Vec<Cell>)> {
-        let rows = T::in_order(entries, self.filter).into_iter().enumerate().skip(from);
-        let rows = rows.map(move |(number, row)| (number, T::cells(row, commit, self.labels)));
-        let rows = rows.inspect(move |(_, cells)| {
-            self.view.debug_check(cells);
-            // Filters by commit look at either.
-            debug_assert_eq!(self.view.commit_of(cells), Some(commit), "{}", self.view.name);
-        });
-        rows.filter(move |(_, cells)| self.filter.fits(self.view, cells))
+        log: &dyn CommitRows,
+        latest_first: bool,
+    ) -> impl Iterator<Item = Commit> {
+        let RowFilter { after, through, .. } = *self.filter;
+        let before = through.map(|through| Commit(through.0.saturating_add(1)));
+        let mut last = if latest_first { before } else { after };
+        std::iter::from_fn(move || {
+            let commit = match latest_first {
+                true => log.previous(self, last)?,
+                false => log.next(self, last)?,
+            };
+            last = Some(commit);
+            self.filter.has_commit(commit).then_some(commit)
+        })
     }
 
-    /// Calls `each` with every selected row of these commits, in order, or latest first, until it returns an error.
-    pub(super) fn each<T: LogEntry, E>(
+    /// Calls `each` with every selected row of a log, in order, or latest first, until it returns an error.
+    pub(super) fn each<E>(
         self,
-        commits: &Commits<T>,
+        log: &dyn CommitRows,
         latest_first: bool,
         allowance: &mut Allowance<'_>,
         mut each: impl FnMut(Vec<Cell>) -> Result<(), E>,
     ) -> Result<(), ScanEnd<E>> {
-        let mut of_one = |(commit, entries): (Commit, &Arc<Vec<T>>)| {
-            allowance.take(count(entries))?;
-            let mut rows = self.rows(commit, entries, 0).map(|(_, cells)| cells);
-            let end = if latest_first {
-                rows.rev().try_for_each(&mut each)
-            } else {
-                rows.try_for_each(&mut each)
-            };
-            end.map_err(ScanEnd::Stopped)
-        };
-        match latest_first {
-            true => commits.iter().rev().try_for_each(&mut of_one),
-            false => commits.iter().try_for_each(&mut of_one),
+        for commit in self.commits(log, latest_first) {
+            allowance.take(log.count(self, commit))?;
+            let mut end = Ok(());
+            let _ = log.rows(self, (commit, 0), latest_first, &mut |_, cells| {
+                end = each(cells);
+                if end.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            end.map_err(ScanEnd::Stopped)?;
         }
+        Ok(())
     }
 
     /// The first `limit` rows of [`LogQuery::each`], and whether the limit left any out.
-    pub(super) fn first<T: LogEntry>(
+    pub(super) fn first(
         self,
-        commits: &Commits<T>,
+        log: &dyn CommitRows,
         (latest_first, limit): (bool, usize),
         allowance: &mut Allowance<'_>,
     ) -> Result<(Vec<Vec<Cell>>, bool), Exceeded> {
         let mut rows = Vec::new();
-        let end = self.each(commits, latest_first, allowance, |cells| {
+        let end = self.each(log, latest_first, allowance, |cells| {
             if rows.len() == limit {
                 return Err(());
             }
@@ -111,9 +122,9 @@ impl LogQuery<'_> {
 
     /// The newest selected row of each instrument, or of all if rows have none; latest first. It reads backwards until
     /// the instruments that the filter names are found.
-    pub(super) fn newest<T: LogEntry>(
+    pub(super) fn newest(
         self,
-        commits: &Commits<T>,
+        log: &dyn CommitRows,
         allowance: &mut Allowance<'_>,
     ) -> Result<Vec<Vec<Cell>>, Exceeded> {
         let column = self.view.column("instrument");
@@ -123,7 +134,7 @@ impl LogQuery<'_> {
             (Some(_), None) => usize::MAX,
         };
         let (mut found, mut rows) = (HashSet::new(), Vec::new());
-        let end = self.each(commits, true, allowance, |cells| {
+        let end = self.each(log, true, allowance, |cells| {
             let instrument = match column.and_then(|column| cells.get(column)) {
                 Some(Cell::Instrument(instrument)) => Some(*instrument),
                 _ => None,
@@ -138,9 +149,4 @@ impl LogQuery<'_> {
             Err(ScanEnd::Exceeded) => Err(Exceeded),
         }
     }
-}
-
-/// The number of rows of a commit, before they are filtered.
-pub(super) fn count<T: Retained>(entries: &[T]) -> usize {
-    entries.iter().map(T::rows).sum::<u64>() as usize
 }

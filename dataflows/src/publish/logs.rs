@@ -1,6 +1,7 @@
 //! Logs: append-only rows, bounded in bytes. A log is a change log whose entries are rows, or several rows.
 
 use std::any::Any;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use market::Commit;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 
 use super::change_log::{ChangeLog, Exempt, Retained};
 use super::commit_blocks::{Commits, bytes_beside};
-use super::log_rows::{LogEntry, LogQuery, ScanEnd};
+use super::log_rows::{CommitRows, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
 use crate::views::kinds::LogView;
 use rows::readers::{Allowance, Exceeded};
@@ -19,18 +20,19 @@ pub(super) struct LogItem<L: LogView>(L::Entry);
 
 /// A log, independent of its entries.
 pub trait RetainedLog: Send + Sync {
-    /// The retained commits up to a frontier, to be read without the lock of the log.
-    fn at(&self, frontier: Frontier) -> Arc<dyn LogAt>;
+    /// The retained commits up to one (none: no commits), to be read without the lock of the log.
+    fn through(&self, through: Option<Commit>) -> Arc<dyn CommitRows>;
 
-    /// The selected rows after one commit (none: from the beginning) up to another, in order; none if some were
-    /// dropped, or if they are more than one update may have.
+    /// The retained commits after one (none: from the beginning) up to another; none if some with rows that the filter
+    /// may select were dropped.
     fn between(
         &self,
-        of: (&View, &RowFilter),
+        filter: &RowFilter,
         span: (Option<Commit>, Commit),
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded>;
+    ) -> Option<Arc<dyn CommitRows>>;
+
+    /// A subscriber more than this many rows behind gets a resync.
+    fn catch_up_rows_max(&self) -> usize;
 
     /// Notifies subscribers that all commits before this number are complete, if the log may have new rows.
     fn complete(&self, complete_before: u64);
@@ -67,48 +69,24 @@ pub trait RetainedLog: Send + Sync {
     /// appended to this one.
     fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error>;
 
+    /// Whether it has the rows of other logs.
+    fn is_union(&self) -> bool {
+        false
+    }
+
     /// The log with its type.
     fn as_any(&self) -> &dyn Any;
 }
 
 /// The rows of a log at a frontier. They never change.
-pub trait LogAt: Send + Sync {
-    /// The first rows, or the latest ones, up to the limit of a scan.
-    fn page(
-        &self,
-        scan: &Scan,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Exceeded>;
-
-    /// The newest of the selected rows of each instrument, or of all if the view has no instruments; in order.
-    fn newest(
-        &self,
-        scan: &Scan,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Exceeded>;
-
-    /// Begins a snapshot of the latest filtered rows.
-    fn latest(
-        &self,
-        of: (&'static View, Arc<RowFilter>),
-        rows: usize,
-        labels: Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Arc<dyn Snapshot>, Exceeded>;
-
-    /// Calls `each` with every row, in order, until it returns false.
-    fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool);
+#[derive(Clone)]
+pub(super) struct LogAt {
+    frontier: Frontier,
+    rows: Arc<dyn CommitRows>,
 }
 
 /// A log of the entries of a view.
 pub(super) struct LogOf<L: LogView>(ChangeLog<LogItem<L>>);
-
-struct CommitsAt<L: LogView> {
-    frontier: Frontier,
-    commits: Commits<LogItem<L>>,
-}
 
 impl<L: LogView> LogOf<L> {
     /// An empty log of at most `bytes_max` bytes, and one commit.
@@ -117,8 +95,8 @@ impl<L: LogView> LogOf<L> {
     }
 
     /// The same, with its type erased.
-    pub(super) fn boxed(bytes_max: usize) -> Box<dyn RetainedLog> {
-        Box::new(LogOf::<L>::new(bytes_max))
+    pub(super) fn shared(bytes_max: usize) -> Arc<dyn RetainedLog> {
+        Arc::new(LogOf::<L>::new(bytes_max))
     }
 
     pub(super) fn append(&self, commit: Commit, entry: L::Entry) {
@@ -142,41 +120,151 @@ impl<L: LogView> Retained for LogItem<L> {
     }
 }
 
-impl<L: LogView> LogEntry for LogItem<L> {
-    type Row = L::Row;
-
+impl<L: LogView> LogItem<L> {
+    /// The rows of a commit, in order. Rows that the filter excludes may be missing.
     fn in_order<'a>(items: &'a [LogItem<L>], filter: &RowFilter) -> Vec<&'a L::Row> {
         let rows = items.iter().flat_map(|item| L::rows(&item.0));
         let mut rows: Vec<&L::Row> = rows.filter(|row| L::may_match(row, filter)).collect();
         rows.sort_by(|one, other| L::order(one, other));
         rows
     }
+}
 
-    fn cells(row: &L::Row, commit: Commit, labels: &Labels) -> Vec<Cell> {
-        let mut cells = Vec::with_capacity(L::VIEW.columns.len());
-        L::cells(row, commit, labels, &mut cells);
-        cells
+impl<L: LogView> CommitRows for Commits<LogItem<L>> {
+    fn next(&self, _query: LogQuery<'_>, after: Option<Commit>) -> Option<Commit> {
+        self.first_after(after)
+    }
+
+    fn previous(&self, _query: LogQuery<'_>, before: Option<Commit>) -> Option<Commit> {
+        self.last_before(before)
+    }
+
+    fn count(&self, _query: LogQuery<'_>, commit: Commit) -> usize {
+        self.entries(commit).iter().map(LogItem::rows).sum::<u64>() as usize
+    }
+
+    fn rows(
+        &self,
+        query: LogQuery<'_>,
+        (commit, from): (Commit, usize),
+        last_first: bool,
+        each: &mut dyn FnMut(usize, Vec<Cell>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let rows = LogItem::<L>::in_order(self.entries(commit), query.filter);
+        let rows = rows.into_iter().enumerate().skip(from);
+        let mut one = |(number, row): (usize, &L::Row)| {
+            let mut cells = Vec::with_capacity(L::VIEW.columns.len());
+            L::cells(row, commit, query.labels, &mut cells);
+            L::VIEW.debug_check(&cells);
+            // Filters by commit look at either.
+            debug_assert_eq!(L::VIEW.commit_of(&cells), Some(commit), "{}", L::VIEW.name);
+            match query.filter.fits(query.view, &cells) {
+                true => each(number, cells),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        match last_first {
+            true => rows.rev().try_for_each(&mut one),
+            false => rows.into_iter().try_for_each(&mut one),
+        }
+    }
+
+    fn without_before(&self, commit: Commit) -> Arc<dyn CommitRows> {
+        Arc::new(self.from_block_of(commit))
     }
 }
 
+impl LogAt {
+    /// The rows of a log at a frontier.
+    pub(super) fn new(log: &dyn RetainedLog, frontier: Frontier) -> LogAt {
+        LogAt { frontier, rows: log.through(frontier.commit) }
+    }
+
+    /// The first rows, or the latest ones, up to the limit of a scan.
+    pub(super) fn page(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
+        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
+        let query = LogQuery { view, filter, labels };
+        let (rows, more) = query.first(&*self.rows, (*latest_first, *limit), allowance)?;
+        Ok(Page { frontier: self.frontier, rows, more })
+    }
+
+    /// The newest of the selected rows of each instrument, or of all if the view has no instruments; in order.
+    pub(super) fn newest(
+        &self,
+        scan: &Scan,
+        labels: &Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Page, Exceeded> {
+        let query = LogQuery { view: scan.view, filter: &scan.filter, labels };
+        let mut rows = query.newest(&*self.rows, allowance)?;
+        rows.reverse();
+        let more = rows.len() > scan.limit;
+        rows.truncate(scan.limit);
+        Ok(Page { frontier: self.frontier, rows, more })
+    }
+
+    /// Begins a snapshot of the latest filtered rows.
+    pub(super) fn latest(
+        &self,
+        (view, filter): (&'static View, Arc<RowFilter>),
+        rows: usize,
+        labels: Labels,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Arc<dyn Snapshot>, Exceeded> {
+        let source = LogSource {
+            frontier: self.frontier,
+            view,
+            filter,
+            labels,
+            rows: Arc::clone(&self.rows),
+        };
+        Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?))
+    }
+
+    /// Calls `each` with every row, in order, until it returns false.
+    pub(super) fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool) {
+        let query = LogQuery { view, filter: &RowFilter::default(), labels };
+        let unlimited = &mut Allowance::unlimited();
+        // It ends early only because `each` does.
+        let _: Result<(), ScanEnd<()>> =
+            query.each(&*self.rows, false, unlimited, |cells| each(&cells).then_some(()).ok_or(()));
+    }
+}
+
+/// The selected rows of a log after one commit (none: from the beginning) up to another, in order; none if some were
+/// dropped, or if they are more than one update may have.
+pub(super) fn update(
+    log: &dyn RetainedLog,
+    query: LogQuery<'_>,
+    span: (Option<Commit>, Commit),
+    allowance: &mut Allowance<'_>,
+) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
+    let Some(commits) = log.between(query.filter, span) else { return Ok(None) };
+    let (rows, more) = query.first(&*commits, (false, log.catch_up_rows_max()), allowance)?;
+    Ok((!more).then_some(rows))
+}
+
 impl<L: LogView> RetainedLog for LogOf<L> {
-    fn at(&self, frontier: Frontier) -> Arc<dyn LogAt> {
-        let commits = frontier.commit.map(|through| self.0.through(through));
-        let commits = commits.unwrap_or_else(Commits::none);
-        Arc::new(CommitsAt::<L> { frontier, commits })
+    fn through(&self, through: Option<Commit>) -> Arc<dyn CommitRows> {
+        let commits = through.map(|through| self.0.through(through));
+        Arc::new(commits.unwrap_or_else(Commits::none))
     }
 
     fn between(
         &self,
-        (view, filter): (&View, &RowFilter),
+        _filter: &RowFilter,
         (after, through): (Option<Commit>, Commit),
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Option<Vec<Vec<Cell>>>, Exceeded> {
-        let Some(commits) = self.0.between(after, through) else { return Ok(None) };
-        let query = LogQuery { view, filter, labels };
-        let (rows, more) = query.first(&commits, (false, L::CATCH_UP_ROWS_MAX), allowance)?;
-        Ok((!more).then_some(rows))
+    ) -> Option<Arc<dyn CommitRows>> {
+        Some(Arc::new(self.0.between(after, through)?))
+    }
+
+    fn catch_up_rows_max(&self) -> usize {
+        L::CATCH_UP_ROWS_MAX
     }
 
     fn complete(&self, complete_before: u64) {
@@ -241,56 +329,6 @@ impl<L: LogView> RetainedLog for LogOf<L> {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-impl<L: LogView> LogAt for CommitsAt<L> {
-    fn page(
-        &self,
-        scan: &Scan,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Exceeded> {
-        let Scan { view, filter, latest_first, limit, as_of: _ } = scan; // logs have no history
-        let query = LogQuery { view, filter, labels };
-        let commits = self.commits.selected(filter);
-        let (rows, more) = query.first(&commits, (*latest_first, *limit), allowance)?;
-        Ok(Page { frontier: self.frontier, rows, more })
-    }
-
-    fn newest(
-        &self,
-        scan: &Scan,
-        labels: &Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Page, Exceeded> {
-        let query = LogQuery { view: scan.view, filter: &scan.filter, labels };
-        let commits = self.commits.selected(&scan.filter);
-        let mut rows = query.newest(&commits, allowance)?;
-        rows.reverse();
-        let more = rows.len() > scan.limit;
-        rows.truncate(scan.limit);
-        Ok(Page { frontier: self.frontier, rows, more })
-    }
-
-    fn latest(
-        &self,
-        (view, filter): (&'static View, Arc<RowFilter>),
-        rows: usize,
-        labels: Labels,
-        allowance: &mut Allowance<'_>,
-    ) -> Result<Arc<dyn Snapshot>, Exceeded> {
-        let (frontier, commits) = (self.frontier, self.commits.clone());
-        let source = LogSource { frontier, view, filter, labels, commits };
-        Ok(Arc::new(LogSnapshot::latest(source, rows, allowance)?))
-    }
-
-    fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool) {
-        let query = LogQuery { view, filter: &RowFilter::default(), labels };
-        let unlimited = &mut Allowance::unlimited();
-        // It ends early only because `each` does.
-        let _: Result<(), ScanEnd<()>> = query
-            .each(&self.commits, false, unlimited, |cells| each(&cells).then_some(()).ok_or(()));
     }
 }
 

@@ -36,6 +36,7 @@ mod snapshot_points;
 mod snapshots;
 mod stored_view;
 mod table;
+mod union_log;
 mod view_outputs;
 
 pub use append::append;

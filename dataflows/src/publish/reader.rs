@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use super::board::{Board, ConsistentCut, KeyedAt};
 use super::cut::{BoardCut, candle_page, class, holding, kind, table_page};
-use super::logs::LogAt;
+use super::log_rows::LogQuery;
+use super::logs::{LogAt, update};
 use super::reading::{Reading, unlimited};
 use super::ring::Ring;
 use super::snapshots::TableSnapshot;
@@ -21,7 +22,7 @@ use rows::{
 
 /// The rows of a log at a frontier, taken once per read. If a short read exceeds its allowance, it is repeated as a long
 /// one with the same rows. To take them is to take some fifty references under the lock that workers append with.
-type TakenLog = Option<Arc<dyn LogAt>>;
+type TakenLog = Option<LogAt>;
 
 /// Reads the views of this process.
 #[derive(Clone)]
@@ -142,7 +143,8 @@ impl BoardReader {
             changes
         } else {
             let log = self.board.log(view.name).ok_or_else(gone)?;
-            let rows = log.between((view, filter), span, labels, allowance)?.ok_or_else(gone)?;
+            let query = LogQuery { view, filter, labels };
+            let rows = update(log, query, span, allowance)?.ok_or_else(gone)?;
             rows.into_iter().map(|cells| Change { cells, diff: 1 }).collect()
         };
         Ok(Changes { frontier, changes })
@@ -170,9 +172,9 @@ impl BoardReader {
     }
 
     /// The rows of a log, taken at the first call; none if the view is not a log.
-    fn log(&self, view: &View, taken: &mut TakenLog) -> Option<Arc<dyn LogAt>> {
+    fn log(&self, view: &View, taken: &mut TakenLog) -> Option<LogAt> {
         let log = self.board.log(view.name)?;
-        Some(Arc::clone(taken.get_or_insert_with(|| log.at(self.board.frontier()))))
+        Some(taken.get_or_insert_with(|| LogAt::new(log, self.board.frontier())).clone())
     }
 
     /// The batches that hold the filtered rows.

@@ -1,11 +1,11 @@
 //! Snapshots of logs and tables. They hold the shared rows, and make cells of them part by part.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use market::Commit;
 
-use super::commit_blocks::Commits;
-use super::log_rows::{LogEntry, LogQuery, count};
+use super::log_rows::{CommitRows, LogQuery};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 
@@ -13,18 +13,18 @@ use rows::{Cell, Frontier, Labels, RowFilter, Snapshot, SnapshotPart, View};
 const BEGINNING: RowPosition = RowPosition { commit: Commit(0), row: 0 };
 
 /// A snapshot of a log, from a position on.
-pub(super) struct LogSnapshot<T> {
-    source: Arc<LogSource<T>>,
+pub(super) struct LogSnapshot {
+    source: Arc<LogSource>,
     position: RowPosition,
 }
 
 /// The state that all parts of a snapshot share.
-pub(super) struct LogSource<T> {
+pub(super) struct LogSource {
     pub(super) frontier: Frontier,
     pub(super) view: &'static View,
     pub(super) filter: Arc<RowFilter>,
     pub(super) labels: Labels,
-    pub(super) commits: Commits<T>,
+    pub(super) rows: Arc<dyn CommitRows>,
 }
 
 /// A commit, and the number of a row in it.
@@ -34,20 +34,20 @@ struct RowPosition {
     row: usize,
 }
 
-impl<T: LogEntry> LogSnapshot<T> {
+impl LogSnapshot {
     /// The latest filtered rows of a source, at most `rows`.
     pub(super) fn latest(
-        mut source: LogSource<T>,
+        source: LogSource,
         rows: usize,
         allowance: &mut Allowance<'_>,
-    ) -> Result<LogSnapshot<T>, Exceeded> {
+    ) -> Result<LogSnapshot, Exceeded> {
         let position = source.latest(rows, allowance)?;
-        source.commits.drop_before(position.commit); // they need not be held
-        Ok(LogSnapshot { source: Arc::new(source), position })
+        let rows = source.rows.without_before(position.commit);
+        Ok(LogSnapshot { source: Arc::new(LogSource { rows, ..source }), position })
     }
 }
 
-impl<T: LogEntry> LogSource<T> {
+impl LogSource {
     fn query(&self) -> LogQuery<'_> {
         LogQuery { view: self.view, filter: &self.filter, labels: &self.labels }
     }
@@ -57,42 +57,57 @@ impl<T: LogEntry> LogSource<T> {
         if rows == usize::MAX {
             return Ok(BEGINNING);
         }
-        let mut left = rows;
-        for (commit, entries) in self.commits.iter().rev() {
-            allowance.take(count(entries))?;
-            let wanted = self.query().rows(commit, entries, 0);
-            let wanted: Vec<usize> = wanted.map(|(number, _)| number).collect();
-            match wanted.len().checked_sub(left) {
-                None => left -= wanted.len(),
-                Some(first) => {
-                    let row = wanted.get(first).copied().unwrap_or(usize::MAX);
-                    return Ok(RowPosition { commit, row });
+        let (query, mut left) = (self.query(), rows);
+        for commit in query.commits(&*self.rows, true) {
+            allowance.take(self.rows.count(query, commit))?;
+            let mut first = None;
+            let _ = self.rows.rows(query, (commit, 0), true, &mut |row, _| {
+                if left == 0 {
+                    return ControlFlow::Break(());
                 }
+                left -= 1;
+                first = Some(RowPosition { commit, row });
+                ControlFlow::Continue(())
+            });
+            match first {
+                Some(first) if left == 0 => return Ok(first),
+                None if left == 0 => return Ok(RowPosition { commit, row: usize::MAX }),
+                _ => {}
             }
         }
         Ok(BEGINNING)
     }
 }
 
-impl<T: LogEntry> Snapshot for LogSnapshot<T> {
+impl Snapshot for LogSnapshot {
     fn frontier(&self) -> Frontier {
         self.source.frontier
     }
 
     fn next(&self, rows: usize) -> SnapshotPart {
-        let (mut part, mut from) = (Vec::new(), self.position.row);
-        for (commit, entries) in self.source.commits.from(self.position.commit) {
-            for (row, cells) in self.source.query().rows(commit, entries, from) {
+        let LogSource { rows: log, .. } = &*self.source;
+        let (query, mut part, mut rest) = (self.source.query(), Vec::new(), None);
+        let mut commit = Some(self.position.commit);
+        let mut from = self.position.row;
+        while let Some(at) = commit {
+            let end = log.rows(query, (at, from), false, &mut |row, cells| {
                 if part.len() >= rows {
-                    let position = RowPosition { commit, row };
-                    let rest = LogSnapshot { source: Arc::clone(&self.source), position };
-                    return (part, Some(Arc::new(rest)));
+                    rest = Some(RowPosition { commit: at, row });
+                    return ControlFlow::Break(());
                 }
                 part.push(cells);
+                ControlFlow::Continue(())
+            });
+            if end.is_break() {
+                break;
             }
-            from = 0;
+            (commit, from) = (log.next(query, Some(at)), 0);
         }
-        (part, None)
+        let rest = rest.map(|position| {
+            let source = Arc::clone(&self.source);
+            Arc::new(LogSnapshot { source, position }) as Arc<dyn Snapshot>
+        });
+        (part, rest)
     }
 }
 
@@ -127,45 +142,46 @@ impl Snapshot for TableSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::change_log::Retained;
-    use crate::publish::commit_blocks::CommitBlocks;
+    use crate::publish::logs::LogOf;
+    use crate::publish::logs::RetainedLog;
+    use crate::views::kinds::LogView;
     use market::EventTime;
     use proptest::prelude::*;
-    use rows::{ColumnType, ViewKind, count, key};
+    use rows::{Column, ColumnType, ViewKind, count, key};
+    use std::cmp::Ordering;
 
-    const VIEW: View = View {
-        name: "numbers",
-        kind: ViewKind::Log,
-        columns: &[
-            key("commit", ColumnType::Unsigned, "commit"),
-            key("code", ColumnType::Text, "whether it is wanted"),
-            count("number", "rows", "number of the row"),
-        ],
-        doc: "numbered rows",
-        history: false,
-        recorded: true,
-    };
+    const COLUMNS: &[Column] = &[
+        key("commit", ColumnType::Unsigned, "commit"),
+        key("code", ColumnType::Text, "whether it is wanted"),
+        count("number", "rows", "number of the row"),
+    ];
 
-    /// A numbered row; every third one is filtered out.
-    #[derive(Clone)]
-    struct Numbered(u64);
+    /// Numbered rows; every third one is filtered out.
+    struct Numbers;
 
-    impl Retained for Numbered {
-        fn bytes(&self) -> usize {
-            1
-        }
-    }
+    impl LogView for Numbers {
+        type Entry = u64;
+        type Row = u64;
+        const VIEW: View = View {
+            name: "numbers",
+            kind: ViewKind::Log,
+            columns: COLUMNS,
+            doc: "numbered rows",
+            history: false,
+            recorded: true,
+        };
 
-    impl LogEntry for Numbered {
-        type Row = Numbered;
-
-        fn in_order<'a>(rows: &'a [Numbered], _: &RowFilter) -> Vec<&'a Numbered> {
-            rows.iter().collect()
+        fn rows(entry: &u64) -> &[u64] {
+            std::slice::from_ref(entry)
         }
 
-        fn cells(row: &Numbered, commit: Commit, _: &Labels) -> Vec<Cell> {
-            let code = if row.0 % 3 == 2 { "other" } else { "wanted" };
-            vec![Cell::Unsigned(commit.0), Cell::Text(code.into()), Cell::Unsigned(row.0)]
+        fn order(one: &u64, other: &u64) -> Ordering {
+            one.cmp(other)
+        }
+
+        fn cells(row: &u64, commit: Commit, _: &Labels, into: &mut Vec<Cell>) {
+            let code = if row % 3 == 2 { "other" } else { "wanted" };
+            into.extend([Cell::Unsigned(commit.0), Cell::Text(code.into()), Cell::Unsigned(*row)]);
         }
     }
 
@@ -183,16 +199,16 @@ mod tests {
             });
             let all: Vec<_> = all.collect();
             let want = &all[all.len().saturating_sub(latest)..];
-            let mut commits = CommitBlocks::new(2);
+            let log = LogOf::<Numbers>::new(1 << 20);
             for (at, count) in counts.iter().enumerate() {
-                commits.insert(Commit(at as u64), (0..*count).map(Numbered).collect());
+                (0..*count).for_each(|number| log.append(Commit(at as u64), number));
             }
             let source = LogSource {
                 frontier: Frontier { commit: Some(Commit(9)), at: EventTime(0) },
-                view: &VIEW,
+                view: const { &Numbers::VIEW },
                 filter: Arc::new(RowFilter { texts: vec![(1, vec!["wanted".to_owned()])], ..RowFilter::default() }),
                 labels: Labels::default(),
-                commits: commits.range(None, Commit(9)),
+                rows: log.through(Some(Commit(9))),
             };
             let rest = LogSnapshot::latest(source, latest, &mut Allowance::unlimited());
             let mut rest: Option<Arc<dyn Snapshot>> = Some(Arc::new(rest.unwrap()));

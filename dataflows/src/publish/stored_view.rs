@@ -1,8 +1,10 @@
 //! What the board keeps of a view.
 
+use std::sync::Arc;
+
 use super::keyed_reads::KeyedReads;
 use super::logs::RetainedLog;
-use crate::views::kinds::LogBound;
+use crate::views::kinds::{LogBound, UnionPart};
 use rows::View;
 
 /// A view, and what holds its rows.
@@ -19,7 +21,9 @@ pub(super) enum Storage {
     /// Arrangements, read by these functions.
     Keyed(KeyedReads),
     /// A log; the function makes an empty one of at most so many bytes.
-    Log(LogBound, fn(usize) -> Box<dyn RetainedLog>),
+    Log(LogBound, fn(usize) -> Arc<dyn RetainedLog>),
+    /// The logs of these views, as far as the job has them.
+    Union(&'static [UnionPart]),
     /// A table.
     Table,
 }

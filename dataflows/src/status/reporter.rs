@@ -11,7 +11,7 @@ use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
 use crate::ingest::{ClosedCommit, CommitObserver, ControlRecord};
 use crate::publish::{Board, OverBudget, append};
-use crate::views::{HEALTH, HealthRow, IncidentLog, SINKS, SOURCES};
+use crate::views::{ControlLog, HEALTH, HealthRow, IncidentLog, SINKS, SOURCES};
 
 /// Publishes on the board what describes the process: incidents per commit, tables at the end of every round.
 pub struct StatusReporter {
@@ -45,6 +45,9 @@ impl CommitObserver for StatusReporter {
         control: Vec<ControlRecord>,
         over_budget: Option<OverBudget>,
     ) {
+        for row in self.sources.decisions(binding.commit, &control) {
+            append::<ControlLog>(&self.board, binding.commit, row);
+        }
         for incident in self.sources.incidents(binding.commit, control) {
             self.health.log_incident(&incident);
             append::<IncidentLog>(&self.board, binding.commit, incident);

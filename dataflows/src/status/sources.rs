@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Binding;
 use crate::ingest::connections::Connections;
 use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord};
-use crate::views::{DeadLetterRow, IncidentRow, SourceRow};
+use crate::views::{ControlKind, ControlRow, DeadLetterRow, IncidentRow, SourceRow};
 use rows::{Cell, PartitionNames, Row};
 
 /// The most characters of an incident's detail.
@@ -138,6 +138,21 @@ impl SourceStatuses {
             let detail = printable(&detail, DETAIL_CHARS); // a server's words may be part of it
             Some(IncidentRow { commit, number, source, partition, kind, lost, detail })
         })
+    }
+
+    /// The decisions among the control records of a commit, as rows.
+    pub fn decisions(&self, commit: Commit, control: &[ControlRecord]) -> Vec<ControlRow> {
+        let decided = control.iter().filter_map(|ControlRecord { source, event }| {
+            let kind = match event {
+                ControlEvent::Paused => ControlKind::Paused,
+                ControlEvent::Resumed => ControlKind::Resumed,
+                _ => return None,
+            };
+            let (info, _) = self.sources.get(*source as usize)?;
+            Some((kind, info.as_ref()?.name.clone()))
+        });
+        let rows = (0..).zip(decided);
+        rows.map(|(number, (kind, source))| ControlRow { commit, number, kind, source }).collect()
     }
 
     /// The state of each source after a commit, by its number.
@@ -408,5 +423,22 @@ mod tests {
             detail: "gone".to_owned(),
         };
         assert_eq!(rows, [want]);
+    }
+
+    #[test]
+    fn decisions_have_the_names_of_their_sources() {
+        let events = [
+            control(0, ControlEvent::Paused),
+            control(1, ControlEvent::CaughtUp),
+            control(1, ControlEvent::Resumed),
+        ];
+        let rows = statuses().decisions(Commit(5), &events);
+        let row = |number, kind, source: &str| ControlRow {
+            commit: Commit(5),
+            number,
+            kind,
+            source: source.to_owned(),
+        };
+        assert_eq!(rows, [row(0, ControlKind::Paused, "a"), row(1, ControlKind::Resumed, "b")]);
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use rows::readers::OnRefused;
 
 use super::Metrics;
-use super::list::{CLIENT_REFUSED, IN_FLIGHT, MISSING, REFUSED, ROWS};
+use super::list::{CLIENT_REFUSED, IN_FLIGHT, MISSING, REFUSED, ROWS, SUBSCRIPTIONS};
 use super::parts::{Counted, Labels, Whole, register};
 
 /// The gauges.
@@ -16,6 +17,7 @@ use super::parts::{Counted, Labels, Whole, register};
 pub(super) struct Held {
     in_flight: Whole,
     rows: Family<Labels, Whole>,
+    subscriptions: Family<Labels, Gauge>,
     missing: Whole,
     refused: Counted,
     clients_refused: Counted,
@@ -25,6 +27,7 @@ impl Held {
     pub(super) fn register(&self, registry: &mut Registry) {
         register(registry, IN_FLIGHT, self.in_flight.clone());
         register(registry, ROWS, self.rows.clone());
+        register(registry, SUBSCRIPTIONS, self.subscriptions.clone());
         register(registry, MISSING, self.missing.clone());
         register(registry, REFUSED, self.refused.family());
         register(registry, CLIENT_REFUSED, self.clients_refused.family());
@@ -41,6 +44,12 @@ impl Metrics {
     pub fn view_rows(&self, view: &str, rows: u64) {
         let labels = vec![("view", view.to_owned())];
         self.0.held.rows.get_or_create(&labels).set(rows);
+    }
+
+    /// Adds to the number of subscriptions of a view.
+    pub fn subscriptions(&self, view: &str, difference: i64) {
+        let labels = vec![("view", view.to_owned())];
+        self.0.held.subscriptions.get_or_create(&labels).inc_by(difference);
     }
 
     /// What counts the rejected reads of reader threads.

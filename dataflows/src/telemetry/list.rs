@@ -57,6 +57,7 @@ pub const METRICS: &[Described] = &[
     THREADS,
     IN_FLIGHT,
     ROWS,
+    SUBSCRIPTIONS,
     MISSING,
     HEALTH,
     NAMES,
@@ -121,6 +122,7 @@ mod described {
     pub(in crate::telemetry) const THREADS: Described = counts("process_threads", &[], "Threads of the process");
     pub(in crate::telemetry) const IN_FLIGHT: Described = counts("tickweave_in_flight_records", &[], "Records handed to the workers whose commit is not published yet");
     pub(in crate::telemetry) const ROWS: Described = counts("tickweave_view_rows", &["view"], "Rows of a view: current ones if keyed, all ever appended if a log");
+    pub(in crate::telemetry) const SUBSCRIPTIONS: Described = counts("tickweave_subscriptions", &["view"], "Subscriptions of a view that clients have, over WebSockets and server-sent events");
     pub(in crate::telemetry) const MISSING: Described = counts("tickweave_missing_trades", &[], "Missing ids in all rows of the view `gaps`: trades that no source has brought");
     pub(in crate::telemetry) const HEALTH: Described = counts("tickweave_health", &["check"], "How a check of /health is: 0 it passes, 1 it warns, 2 it fails");
     pub(in crate::telemetry) const NAMES: Described = counts("tickweave_names", &["kind"], "Instruments, portfolios and models of fair values that have a name");

@@ -196,6 +196,10 @@ impl node_api::MetricsText for Metrics {
         self.view_rows(view, rows);
     }
 
+    fn add_subscriptions(&self, view: &'static str, difference: i64) {
+        self.subscriptions(view, difference);
+    }
+
     fn count_refused(&self, reason: &'static str) {
         self.client_refused(reason);
     }

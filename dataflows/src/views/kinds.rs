@@ -131,6 +131,26 @@ pub trait TakeEntry: LogView {
     fn take(out: &Self::Out) -> Option<Self::Entry>;
 }
 
+/// A log that has the rows of other logs, in one form. It needs no memory.
+pub trait UnionView: 'static {
+    /// The view. Its column `type` says what a row is.
+    const VIEW: View;
+    /// The logs, in the order in which their rows come within a commit.
+    const PARTS: &'static [UnionPart];
+}
+
+/// A log as a part of a [`UnionView`].
+#[derive(Clone, Copy, Debug)]
+pub struct UnionPart {
+    /// The log.
+    pub view: &'static View,
+    /// The word of its rows in the column `type`; of several, its own column `kind` says which.
+    pub types: &'static [&'static str],
+    /// The columns of the union that are called otherwise in the log: their names there and here. Others have the cell
+    /// of the column of the same name, if there is one.
+    pub renamed: &'static [(&'static str, &'static str)],
+}
+
 /// The key of the configuration that bounds a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogBound {

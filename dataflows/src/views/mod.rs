@@ -3,16 +3,20 @@
 //! Views know the outputs of operators, but neither the engine nor HTTP. To add a view: a file here, and a line in
 //! `view_list.rs`.
 
+mod alert_events;
 mod alerts;
 mod bars;
 mod candles;
 mod cells;
 mod conflicts;
+mod control;
 mod dead_letters;
 mod drift;
 mod edges;
+mod events;
 mod fees;
 mod fill_faults;
+mod gap_events;
 mod gaps;
 mod health;
 mod incidents;
@@ -30,14 +34,18 @@ mod too_late;
 mod trades;
 mod unmatched;
 
+pub use alert_events::AlertEventLog;
 pub use alerts::AlertsView;
 pub use candles::CandlesView;
 pub use conflicts::ConflictLog;
+pub use control::{ControlKind, ControlLog, ControlRow};
 pub use dead_letters::{DeadLetterLog, DeadLetterRow};
 pub use drift::DriftView;
 pub use edges::EdgesView;
+pub use events::EventLog;
 pub use fees::FeesView;
 pub use fill_faults::FillFaultLog;
+pub use gap_events::GapEventLog;
 pub use gaps::GapsView;
 pub use health::{HEALTH, HealthRow};
 pub use incidents::{IncidentLog, IncidentRow};

@@ -78,9 +78,9 @@ fn read(
     view: &'static View,
     request: &RequestParts,
 ) -> Result<(Scan, Form), Problem> {
-    let FilterQuery { mut query, mut texts } = FilterQuery::new(&request.query, PARAMETERS, view);
-    texts.extend(closed(&mut query, view));
-    let filter = filter::row_filter(&mut query, context, view, texts);
+    let FilterQuery { mut query, mut columns } = FilterQuery::new(&request.query, PARAMETERS, view);
+    columns.texts.extend(closed(&mut query, view));
+    let filter = filter::row_filter(&mut query, context, view, columns);
     let as_of = query.as_of(view);
     let limit = query.count(&LATEST_LIMIT);
     let form = Form::read(&mut query, context, view, &request.headers);

@@ -78,7 +78,7 @@ async fn answer(
     let follows = match has_query {
         true => {
             restored(context).await?;
-            requested(context, request)?
+            requested(context, request, SUBSCRIPTION)?
         }
         false => Vec::new(),
     };

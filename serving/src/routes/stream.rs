@@ -4,6 +4,7 @@
 //! message, so that a browser that reconnects goes on by itself; of several views it is their tokens, joined by dots.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until};
 use warp::Filter;
 use warp::Reply;
-use warp::http::Method;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 
-use crate::parameter::{ParameterType, RouteParameter, joined, total};
+use crate::filter::FilterQuery;
+use crate::parameter::{ParameterType, RouteParameter, WordParameter, Words, joined, total};
 use crate::problem::{FieldError, Problem, VALIDATION};
 use crate::query::shown;
 use crate::resume::restored;
@@ -47,12 +49,29 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
 };
 
 const PARAMETERS: &[RouteParameter] = &joined::<{ total(LISTS) }>(LISTS);
-const LISTS: &[&[RouteParameter]] = &[SUBSCRIPTION, &[LAST_EVENT_ID]];
+const LISTS: &[&[RouteParameter]] = &[SUBSCRIPTION, &[EVENT_NAMES.declared, LAST_EVENT_ID]];
+const EVENT_NAMES: WordParameter<EventNames> = WordParameter::new(
+    "event_names",
+    Words::new(&["typed", "message"], &[EventNames::Typed, EventNames::Message]),
+    "typed",
+    "`message` is for `EventSource` of browsers: all events have the default name, so `onmessage` gets them, and `type` in \
+     their data says what they are. A request that is refused is answered with 200 and one event `error` with the problem; \
+     when the browser reconnects after that it is answered with 204, so that it stops",
+);
 const LAST_EVENT_ID: RouteParameter = RouteParameter::header(
     "Last-Event-ID",
     ParameterType::ResumeToken,
     "what `resume` is; it outranks that, since browsers send it by themselves",
 );
+
+/// How events are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EventNames {
+    /// By the type of the message.
+    Typed,
+    /// Not at all, which is `message` to a browser.
+    Message,
+}
 
 /// How long a client should wait before it reconnects.
 const RETRY_MS: u64 = 2_000;
@@ -65,21 +84,50 @@ fn route(context: &Context) -> Route {
             let context = context.clone();
             async move {
                 let path = request.path.clone();
-                respond(path, answer(&context, &request)).await
+                let told = request.headers.get(LAST_EVENT_ID.name);
+                if told.is_some_and(|id| id.as_bytes() == REFUSED_ID.as_bytes()) {
+                    return StatusCode::NO_CONTENT.into_response();
+                }
+                match answer(&context, &request).await {
+                    Err(problem) if names_no_events(&request) => refusal(&problem),
+                    answer => respond(path, ready(answer)).await,
+                }
             }
         })
         .boxed()
 }
 
-/// What a query asks to follow: each view with the name by which it was requested.
+/// The id of the only event of a request that is refused.
+const REFUSED_ID: &str = "refused";
+
+/// Whether a request asks for events without names, also if it is refused for something else.
+fn names_no_events(request: &RequestParts) -> bool {
+    let given = request.query.iter().find(|(name, _)| EVENT_NAMES.declared.is_named(name));
+    given.is_some_and(|(_, word)| EVENT_NAMES.words.meaning(word) == Some(EventNames::Message))
+}
+
+/// A refusal that `EventSource` shows: it hides what came with another status than 200.
+fn refusal(problem: &Problem) -> Response {
+    let data = json!({ "type": "error", "problem": problem.json(), "reconnect": false });
+    let text = format!("retry:{RETRY_MS}\nid:{REFUSED_ID}\ndata:{data}\n\n");
+    let mut response = Response::new(text.into());
+    set(&mut response, CONTENT_TYPE, "text/event-stream");
+    set(&mut response, CACHE_CONTROL, "no-store");
+    response
+}
+
+/// What a query with these parameters asks to follow: each view with the name by which it was requested.
 pub(super) fn requested<'a>(
     context: &Context,
     request: &'a RequestParts,
+    declared: &'static [RouteParameter],
 ) -> Result<Vec<(&'a str, SubscriptionRequest)>, Problem> {
     let views = views(context, request)?;
     let requests = views.iter().map(|(name, view)| {
-        match SubscriptionRequest::read(context, view, &request.query) {
-            Ok(own) => Ok((*name, own)),
+        let filters = FilterQuery::new(&request.query, declared, view);
+        match SubscriptionRequest::read_of(context, view, filters, |query| query.word(&EVENT_NAMES))
+        {
+            Ok((own, _)) => Ok((*name, own)),
             Err(problem) if views.len() > 1 => Err(problem.of_view(name)),
             Err(problem) => Err(problem),
         }
@@ -89,12 +137,16 @@ pub(super) fn requested<'a>(
 
 async fn answer(context: &Context, request: &RequestParts) -> Result<Response, Problem> {
     restored(context).await?;
-    let requests = requested(context, request)?;
+    let requests = requested(context, request, PARAMETERS)?;
     let renamed = requests.iter().find_map(|(name, _)| context.views.renamed(name));
     let tokens = tokens(request, requests.len());
+    let names = match names_no_events(request) {
+        true => EventNames::Message,
+        false => EventNames::Typed,
+    };
     let followed = context.client.follow()?;
     let (out, receiver) = mpsc::channel(1);
-    let out = Arc::new(Events::new(out, requests.len()));
+    let out = Arc::new(Events::new(out, requests.len(), names));
     for (place, ((name, mut request), token)) in requests.into_iter().zip(tokens).enumerate() {
         request.resume = token;
         let sink = Arc::new(ViewEvents { events: Arc::clone(&out), place });
@@ -102,7 +154,7 @@ async fn answer(context: &Context, request: &RequestParts) -> Result<Response, P
         tokio::spawn(subscriber.run());
     }
     drop(out);
-    let events = events(receiver, context.clone()).map(move |bytes| {
+    let events = events(receiver, context.clone(), names).map(move |bytes| {
         let _held = &followed; // until the client is gone
         Ok::<Bytes, Infallible>(bytes)
     });
@@ -170,6 +222,7 @@ struct Events {
     out: mpsc::Sender<Event>,
     /// The newest token of each view. Who sends holds the lock, so that ids are in the order of events.
     tokens: Mutex<Vec<Option<String>>>,
+    names: EventNames,
 }
 
 /// Sends those of one view.
@@ -179,8 +232,8 @@ struct ViewEvents {
 }
 
 impl Events {
-    fn new(out: mpsc::Sender<Event>, views: usize) -> Events {
-        Events { out, tokens: Mutex::new(vec![None; views]) }
+    fn new(out: mpsc::Sender<Event>, views: usize, names: EventNames) -> Events {
+        Events { out, tokens: Mutex::new(vec![None; views]), names }
     }
 }
 
@@ -204,7 +257,7 @@ impl ClientSink for ViewEvents {
         match self.events.out.try_reserve() {
             Ok(room) => {
                 let id = id(&mut tokens, self.place, &message);
-                room.send(event(message, id.as_deref()));
+                room.send(event(message, id.as_deref(), self.events.names));
                 SendOutcome::Taken
             }
             Err(TrySendError::Full(())) => SendOutcome::Full,
@@ -238,8 +291,8 @@ fn id(tokens: &mut [Option<String>], place: usize, message: &Message<'_>) -> Opt
 }
 
 /// A message as an event. Its JSON is one line.
-fn event(message: Message<'_>, id: Option<&str>) -> Event {
-    let mut head = format!("event:{}\ndata:", message.kind.name()).into_bytes();
+fn event(message: Message<'_>, id: Option<&str>, names: EventNames) -> Event {
+    let mut head = names.head(message.kind.name()).into_bytes();
     let id = id.map_or_else(String::new, |id| format!("\nid:{id}"));
     let json = message.body.json();
     if json.len() <= COPIED_MAX {
@@ -252,13 +305,27 @@ fn event(message: Message<'_>, id: Option<&str>) -> Event {
     [head.into(), Bytes::from_owner(SharedJson(Arc::clone(json))), tail.into()]
 }
 
+impl EventNames {
+    /// The text of an event before its data.
+    fn head(self, kind: &str) -> String {
+        match self {
+            EventNames::Typed => format!("event:{kind}\ndata:"),
+            EventNames::Message => "data:".to_owned(),
+        }
+    }
+}
+
 /// When the server closes, subscribers tell what is left within this time.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
 /// All events, until the client has disconnected or the process closes; then a last event says so.
-fn events(receiver: mpsc::Receiver<Event>, context: Context) -> impl Stream<Item = Bytes> + Send {
+fn events(
+    receiver: mpsc::Receiver<Event>,
+    context: Context,
+    names: EventNames,
+) -> impl Stream<Item = Bytes> + Send {
     let first = Bytes::from(format!(":\nretry:{RETRY_MS}\n\n"));
-    let rest = stream::unfold(Some((receiver, context)), |state| async move {
+    let rest = stream::unfold(Some((receiver, context)), move |state| async move {
         let (mut receiver, context) = state?;
         let mut closing = context.closing.clone();
         let too_late = async {
@@ -276,7 +343,7 @@ fn events(receiver: mpsc::Receiver<Event>, context: Context) -> impl Stream<Item
             let data = json!({
                 "type": "closing", "reason": reason, "reconnect": true, "reconnect_after_ms": RETRY_MS
             });
-            let last = Bytes::from(format!("event:closing\ndata:{data}\n\n"));
+            let last = Bytes::from(format!("{}{data}\n\n", names.head("closing")));
             return Some((vec![last], None));
         };
         let pieces = event.into_iter().filter(|piece| !piece.is_empty());

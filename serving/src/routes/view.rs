@@ -39,12 +39,12 @@ pub(super) const ENTRY: RouteEntry = RouteEntry {
 /// The view of a path.
 pub(super) const VIEW: RouteParameter =
     RouteParameter::path("view", ParameterType::Name("a view"), "the name of the view");
-const SINCE: RouteParameter = RouteParameter::query(
+pub(super) const SINCE: RouteParameter = RouteParameter::query(
     "since",
     ParameterType::MinFrontier,
     "rows of later commits only: of a log those that were appended since, of `alerts` those that changed since",
 );
-const CURSOR: RouteParameter = RouteParameter::query(
+pub(super) const CURSOR: RouteParameter = RouteParameter::query(
     "cursor",
     ParameterType::Cursor,
     "reads page by page at one frontier, the oldest rows first unless `sort` says otherwise: `*` begins, `page.next` of \
@@ -59,9 +59,9 @@ const LISTS: &[&[RouteParameter]] = &[
     FRAME,
 ];
 
-/// What cursors need of the process.
+/// What the cursors of a path need of the process.
 #[derive(Clone)]
-struct Paging {
+pub(super) struct Paging {
     cuts: OpenCuts,
     key: CursorKey,
 }
@@ -86,28 +86,35 @@ enum Beginning {
 }
 
 fn route(context: &Context) -> Route {
-    let context = context.clone();
-    let paging = Paging { cuts: OpenCuts::default(), key: CursorKey::random() };
+    let (context, paging) = (context.clone(), Paging::new());
     warp::path!("v1" / "views" / String)
         .and(reads())
         .then(move |name: String, request: RequestParts| {
             let (context, paging) = (context.clone(), paging.clone());
             async move {
-                let answer = answer(&context, &paging, &name, &request);
+                let answer = async {
+                    let view = context.view(&name)?;
+                    let mut response =
+                        answer(&context, &paging, (view, PARAMETERS), &request).await?;
+                    if let Some(present) = context.views.renamed(&name) {
+                        deprecate(&mut response, &format!("/v1/views/{present}"));
+                    }
+                    Ok(response)
+                };
                 respond(request.path.clone(), answer).await
             }
         })
         .boxed()
 }
 
-async fn answer(
+/// Rows of a view; `declared` are the parameters of the route, some of [`LISTS`].
+pub(super) async fn answer(
     context: &Context,
     paging: &Paging,
-    name: &str,
+    (view, declared): (&'static View, &'static [RouteParameter]),
     request: &RequestParts,
 ) -> Result<Response, Problem> {
-    let view = context.view(name)?;
-    let asked = read(context, paging, view, request)?;
+    let asked = read(context, paging, (view, declared), request)?;
     asked.form.reached(context, asked.scan.as_of).await?;
     let (page, of) = match asked.from {
         Beginning::Whole => whole(context, &asked).await?,
@@ -132,11 +139,7 @@ async fn answer(
         marked: false,
         page: Some(of),
     };
-    let mut response = frame.answer(context, &asked.form).await?;
-    if let Some(present) = context.views.renamed(name) {
-        deprecate(&mut response, &format!("/v1/views/{present}"));
-    }
-    Ok(response)
+    frame.answer(context, &asked.form).await
 }
 
 /// The rows of an answer that is no page.
@@ -187,13 +190,13 @@ fn expired(request: &RequestParts) -> Problem {
 fn read(
     context: &Context,
     paging: &Paging,
-    view: &'static View,
+    (view, declared): (&'static View, &'static [RouteParameter]),
     request: &RequestParts,
 ) -> Result<ViewQuery, Problem> {
-    let FilterQuery { mut query, mut texts } = FilterQuery::new(&request.query, PARAMETERS, view);
+    let FilterQuery { mut query, mut columns } = FilterQuery::new(&request.query, declared, view);
     let after = since(&mut query, context, view);
-    texts.extend(closed(&mut query, view));
-    let filter = filter::row_filter(&mut query, context, view, texts);
+    columns.texts.extend(closed(&mut query, view));
+    let filter = filter::row_filter(&mut query, context, view, columns);
     let as_of = query.as_of(view);
     let limit = query.count(&LIMIT);
     let order = Order::read(&mut query, view);
@@ -239,6 +242,13 @@ fn other_query() -> Problem {
         detail: detail.to_owned(),
         allowed,
     }])
+}
+
+impl Paging {
+    /// No cut is kept yet.
+    pub(super) fn new() -> Paging {
+        Paging { cuts: OpenCuts::default(), key: CursorKey::random() }
+    }
 }
 
 impl ViewQuery {

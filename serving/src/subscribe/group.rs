@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use super::bodies::{progress, resumed, resync};
+use super::counted::CountedSubscription;
 use super::message::{Body, ClientSink, Message, MessageKind, SendOutcome};
 use super::subscription::SubscriptionRequest;
 use crate::resume::{NotResumed, folded_all, position};
@@ -28,6 +29,7 @@ pub(crate) struct GroupSubscriber {
     resume: Option<String>,
     sink: Arc<dyn ClientSink>,
     cursor: Arc<GroupCursor>,
+    _counted: Vec<CountedSubscription>,
 }
 
 /// A view of a group.
@@ -115,7 +117,9 @@ impl GroupSubscriber {
         let name = serde_json::Value::from(name).to_string().into();
         let cursor = Arc::new(GroupCursor { name, state: Mutex::default() });
         let query = folded_all(members.iter().map(|member| member.request.key.hash()));
-        GroupSubscriber { context, members, query, resume, sink, cursor }
+        let views = members.iter().map(GroupMember::view);
+        let counted = views.map(|view| CountedSubscription::new(&context, view)).collect();
+        GroupSubscriber { context, members, query, resume, sink, cursor, _counted: counted }
     }
 
     /// What its client may do to it.

@@ -20,6 +20,7 @@
 mod bodies;
 mod broadcaster;
 mod cache;
+mod counted;
 mod cursor;
 mod group;
 mod message;

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bodies::{progress, resumed, resync};
 use super::broadcaster::{Closed, Progress, Registration};
+use super::counted::CountedSubscription;
 use super::cursor::SubscriptionCursor;
 use super::group::GroupCursor;
 use super::message::{Body, ClientSink, MessageKind, SendOutcome};
@@ -20,6 +21,7 @@ pub(crate) struct Subscriber {
     request: SubscriptionRequest,
     sink: Arc<dyn ClientSink>,
     cursor: Arc<SubscriptionCursor>,
+    _counted: CountedSubscription,
 }
 
 /// What a client may do to a subscription or group.
@@ -68,7 +70,8 @@ impl Subscriber {
     ) -> Subscriber {
         let cursor = SubscriptionCursor::new(Arc::clone(&sink), sub, request.credit);
         let cursor = Arc::new(cursor);
-        Subscriber { context, request, sink, cursor }
+        let counted = CountedSubscription::new(&context, request.key.view);
+        Subscriber { context, request, sink, cursor, _counted: counted }
     }
 
     /// What its client may do to it.

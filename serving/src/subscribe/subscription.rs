@@ -125,8 +125,8 @@ impl SubscriptionRequest {
         filters: FilterQuery<'_>,
         more: impl FnOnce(&mut Query<'_>) -> T,
     ) -> Result<(SubscriptionRequest, T), Problem> {
-        let FilterQuery { mut query, texts } = filters;
-        let filter = filter::row_filter(&mut query, context, view, texts);
+        let FilterQuery { mut query, columns } = filters;
+        let filter = filter::row_filter(&mut query, context, view, columns);
         let snapshot = query.word(&SNAPSHOT);
         let encoding = query.word(&ENCODING);
         let conflate_ms = query.count(&CONFLATE_MS);
@@ -160,6 +160,7 @@ fn query_hash(view: &View, filter: &RowFilter, hidden: &[&'static str]) -> u32 {
     filter.timeframes.as_mut().into_iter().for_each(|all| all.sort_unstable());
     filter.texts.iter_mut().for_each(|(_, texts)| texts.sort_unstable());
     filter.texts.sort_unstable();
+    filter.comparisons.sort_by_key(|one| (one.column, one.comparator));
     let mut hasher = Xxh3::new();
     (view.name, filter, hidden).hash(&mut hasher);
     folded(hasher.finish())

@@ -5,6 +5,7 @@ mod control;
 mod data;
 mod described;
 mod documented;
+mod events;
 mod fields;
 mod filling;
 mod following;
@@ -213,6 +214,13 @@ struct Scraped(Mutex<BTreeMap<&'static str, u64>>);
 impl MetricsText for Scraped {
     fn set_view_rows(&self, view: &'static str, rows: u64) {
         self.0.lock().unwrap().insert(view, rows);
+    }
+
+    fn add_subscriptions(&self, view: &'static str, difference: i64) {
+        let mut counts = self.0.lock().unwrap();
+        let count = counts.entry(if view == "trades" { "trades followed" } else { "followed" });
+        let count = count.or_default();
+        *count = count.checked_add_signed(difference).unwrap();
     }
 
     fn count_refused(&self, reason: &'static str) {

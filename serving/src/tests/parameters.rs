@@ -11,6 +11,9 @@ use node_api::ingest::Keeping;
 
 use crate::{CountRange, Endpoint, ParameterPlace, ParameterType, ROUTES, RouteParameter};
 
+/// It reads a view of its own; paths with any view are asked of `candles`.
+const EVENTS: &str = "/streaming/events";
+
 /// All endpoints that answer plain requests: `/ws` and `/ws/streaming` speak WebSocket only.
 fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let all = ROUTES.iter().flat_map(|entry| entry.endpoints);
@@ -87,7 +90,7 @@ fn samples(parameter: &RouteParameter) -> [String; 2] {
         ParameterType::Name("a scope of the key") => ["read", "ingest"],
         ParameterType::Name("an indicator that is computed") => ["sma20", "bb"],
         ParameterType::Name("an output of an indicator that is computed") => ["sma", "upper"],
-        ParameterType::Columns => ["open_time", "state"],
+        ParameterType::Columns => ["timeframe", "state"],
         ParameterType::ColumnText => ["open", "final"],
         ParameterType::Text | ParameterType::ResumeToken => ["x", "y"],
         other => panic!("write here which values {other:?} has"),
@@ -172,7 +175,11 @@ async fn an_undeclared_parameter_is_refused_with_the_declared_ones() {
             .partition(|parameter| matches!(parameter.kind, ParameterType::ColumnText));
         let mut known: Vec<&str> = own.iter().map(|parameter| parameter.name).collect();
         if !columns.is_empty() {
-            let all = views::view("candles").columns.iter().map(|column| column.name);
+            let of_events = endpoint.path == EVENTS;
+            let all = views::view(if of_events { "events" } else { "candles" })
+                .columns
+                .iter()
+                .map(|column| column.name);
             known.extend(all.filter(|name| !own.iter().any(|one| one.is_named(name))));
         }
         let problem = answer.json();
@@ -208,7 +215,10 @@ async fn possible_values_are_taken_and_several_only_where_declared() {
     let server = server();
     for endpoint in endpoints() {
         // The view of this test has no portfolios, and its rows do not say their commit.
-        let lacks = ["portfolio", "since"];
+        let mut lacks = vec!["portfolio", "since"];
+        if endpoint.path == EVENTS {
+            lacks.push("sort"); // by commit, which other paths do not have
+        }
         for parameter in of_query(endpoint).filter(|parameter| !lacks.contains(&parameter.name)) {
             let mut values = samples(parameter).to_vec();
             let both = values.join(",");

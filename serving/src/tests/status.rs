@@ -31,6 +31,8 @@ impl MetricsText for Counted {
             .to_owned()
     }
 
+    fn add_subscriptions(&self, _: &'static str, _: i64) {}
+
     fn count_refused(&self, _: &'static str) {}
 }
 

@@ -1,6 +1,8 @@
 //! The views that the server of these tests knows.
 
-use rows::{CandleRow, Column, ColumnType, Row, Scale, Unit, View, ViewKind, ViewList, key, value};
+use rows::{
+    CandleRow, Column, ColumnType, PRICE, Row, Scale, Unit, View, ViewKind, ViewList, key, value,
+};
 
 pub(super) const INDICATOR_COLUMNS: &[Column] = &[
     key("instrument", ColumnType::Instrument, "name of the instrument"),
@@ -22,6 +24,23 @@ const VIEWS: &[View] = &[
     View {
         recorded: false,
         ..keyed("sources", &[key("name", ColumnType::Text, "name of the source"), LAG])
+    },
+    View {
+        kind: ViewKind::Log,
+        recorded: false,
+        ..keyed(
+            "events",
+            &[
+                key("commit", ColumnType::Unsigned, "commit"),
+                key("type", ColumnType::Word(&["trade", "cancel", "alert", "incident"]), "type"),
+                value("instrument", ColumnType::Instrument, "name of the instrument").nullable(),
+                value("timeframe", ColumnType::Timeframe, "length of a bar").nullable(),
+                value("state", ColumnType::Word(&["open", "final"]), "state of a bar").nullable(),
+                value("time", ColumnType::Time, "event time").nullable(),
+                value("price", PRICE, "price").nullable(),
+                value("source", ColumnType::Text, "name of the source").nullable(),
+            ],
+        )
     },
     View {
         kind: ViewKind::Log,

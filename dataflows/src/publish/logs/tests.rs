@@ -8,7 +8,7 @@ use rows::readers::Allowance;
 use rows::{Cell, Frontier, Labels, RowFilter, Scan};
 
 use super::super::commit_blocks::BLOCK_COMMITS;
-use super::{LogItem, LogOf, Retained, RetainedLog};
+use super::{LogAt, LogItem, LogOf, LogQuery, Retained, RetainedLog};
 use crate::views::kinds::LogView;
 use crate::views::{DeadLetterLog, DeadLetterRow, ShardEvents, TradeLog};
 
@@ -26,7 +26,8 @@ fn page<L: LogView>(
 ) -> (Vec<(Cell, Cell)>, bool) {
     let view = const { &L::VIEW };
     let scan = Scan { latest_first, limit, filter: filter.clone(), ..Scan::all(view) };
-    let page = log.at(at(through)).page(&scan, &Labels::default(), &mut Allowance::unlimited());
+    let page =
+        LogAt::new(log, at(through)).page(&scan, &Labels::default(), &mut Allowance::unlimited());
     let page = page.unwrap();
     (positions(&page.rows, column), page.more)
 }
@@ -87,8 +88,8 @@ fn update(
     filter: &RowFilter,
     span: (Option<Commit>, Commit),
 ) -> Option<Vec<(Cell, Cell)>> {
-    let of = (const { &TradeLog::VIEW }, filter);
-    let rows = log.between(of, span, &Labels::default(), &mut Allowance::unlimited());
+    let query = LogQuery { view: const { &TradeLog::VIEW }, filter, labels: &Labels::default() };
+    let rows = super::update(log, query, span, &mut Allowance::unlimited());
     rows.unwrap().map(|rows| positions(&rows, 11))
 }
 
@@ -155,14 +156,21 @@ fn commits_and_newest_rows_are_chosen_of_all() {
         let instruments = instruments.map(|all| all.into_iter().map(InstrumentId).collect());
         let scan =
             Scan { filter: RowFilter { instruments, ..RowFilter::default() }, ..Scan::all(view) };
-        let page =
-            log.at(at(newest)).newest(&scan, &Labels::default(), &mut Allowance::unlimited());
+        let page = LogAt::new(&log, at(newest)).newest(
+            &scan,
+            &Labels::default(),
+            &mut Allowance::unlimited(),
+        );
         assert_eq!(positions(&page.unwrap().rows, 11), want);
     }
     // It ends where all instruments are found.
     let filter = RowFilter::of_instrument(InstrumentId(newest % 3));
     let scan = Scan { filter, ..Scan::all(view) };
-    assert!(log.at(at(newest)).newest(&scan, &Labels::default(), &mut Allowance::of(5)).is_ok());
+    assert!(
+        LogAt::new(&log, at(newest))
+            .newest(&scan, &Labels::default(), &mut Allowance::of(5))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -173,7 +181,11 @@ fn who_is_too_many_trades_behind_gets_no_update() {
     log.append(Commit(1), part(&[cancel(1, 1)]));
     let view = const { &TradeLog::VIEW };
     let few = &mut Allowance::of(TradeLog::CATCH_UP_ROWS_MAX);
-    let read = log.at(at(1)).page(&Scan { limit: 1, ..Scan::all(view) }, &Labels::default(), few);
+    let read = LogAt::new(&log, at(1)).page(
+        &Scan { limit: 1, ..Scan::all(view) },
+        &Labels::default(),
+        few,
+    );
     assert!(read.is_err(), "a long read");
     let all = RowFilter::default();
     assert_eq!(update(&log, &all, (None, Commit(1))), None, "too far behind");
