@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Context;
 use crate::problem::Problem;
-use rows::{Frontier, ReadError, View};
+use rows::{Frontier, ReadError, View, ViewKind};
 
 pub use token::ResumeTokens;
 pub(crate) use token::{folded, folded_all};
@@ -97,7 +97,9 @@ pub(crate) async fn position(
     if position.views != context.resume.views() {
         return Err(NotResumed::ViewsChanged);
     }
-    if position.run != context.run && views.iter().any(|view| !view.recorded) {
+    // A log that is not recorded follows from the commits all the same; a table is of the process.
+    let is_of_process = |view: &&View| !view.recorded && view.kind == ViewKind::Keyed;
+    if position.run != context.run && views.iter().any(is_of_process) {
         return Err(NotResumed::OtherProcess);
     }
     let token = Token { run: position.run.0, commit: position.commit };

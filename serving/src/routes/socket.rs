@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tungstenite::handshake::derive_accept_key;
 use warp::Filter;
-use warp::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use warp::http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, UPGRADE,
+};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::ws::Ws;
@@ -18,7 +20,7 @@ use warp::ws::Ws;
 use crate::Context;
 use crate::problem::{Problem, UNAVAILABLE, UPGRADE_REQUIRED};
 use crate::resume::restored;
-use crate::socket::{self, Transport};
+use crate::socket::{self, DEFLATE_AGREED, Transport, offers_deflate};
 use crate::subscribe::{SUBSCRIPTION, SubscriptionRequest};
 use crate::write_timeout::WriteTimeout;
 
@@ -113,13 +115,14 @@ fn upgraded(
         return Err(Problem::new(UNAVAILABLE, detail));
     };
     let followed = context.client.follow()?;
-    let context = context.clone();
+    let (context, deflates) = (context.clone(), offers_deflate(headers));
     tokio::spawn(async move {
         let _held = followed;
         let Ok(upgraded) = upgrade.await else { return };
         match taken_over(upgraded) {
             Some((transport, read)) => {
-                socket::run_session(context, transport, &read, follows).await;
+                let upgraded = socket::Upgraded { transport, read, deflates };
+                socket::run_session(context, upgraded, follows).await;
             }
             None => tracing::error!("a WebSocket is not on a connection of this server"),
         }
@@ -130,6 +133,9 @@ fn upgraded(
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     set(&mut response, CONNECTION, "upgrade");
     set(&mut response, UPGRADE, "websocket");
+    if deflates {
+        set(&mut response, SEC_WEBSOCKET_EXTENSIONS, DEFLATE_AGREED);
+    }
     set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
     Ok(response)
 }

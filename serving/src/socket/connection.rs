@@ -1,61 +1,35 @@
-//! The server's side of a WebSocket: writes frames, and reads the client's messages.
+//! The server's side of a WebSocket: writes frames.
 //!
 //! Any thread may send. The task that has a frame writes it in one system call. Only the part that the system does not
 //! take is buffered here, and no further frame is taken until the buffer is empty.
 //!
-//! This module writes frames itself, and `tungstenite` reads. A library's socket belongs to one task and keeps 128 KiB
+//! The server writes frames itself, and `tungstenite` reads (`message_reader`). A library's socket belongs to one task and keeps 128 KiB
 //! to read into, which it clears at every look; writing an unmasked frame takes ten lines.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::ErrorKind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout_at};
-use tungstenite::error::ProtocolError;
-use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, WebSocket};
 
-use super::MESSAGE_BYTES_MAX;
+use super::frame::{Frame, framed};
 use super::transport::Transport;
 use crate::subscribe::{ClientSink, Message, SendOutcome, WaitFuture};
 use crate::write_timeout::WRITE_TIMEOUT;
 
 /// The most bytes that a thread's frame buffer keeps.
 const FRAME_BUFFER_MAX: usize = 64 * 1024;
-/// The size of reads: clients send little.
-const READ_BYTES: usize = 4 * 1024;
-/// The most bytes of pongs that wait to be written.
-const PONG_BYTES: usize = 4 * 1024;
-
-/// The opcode of a frame (RFC 6455).
-#[derive(Clone, Copy)]
-pub(super) enum Frame {
-    Text = 0x1,
-    Close = 0x8,
-    Ping = 0x9,
-}
 
 /// The client has disconnected, or does not read its messages.
 #[derive(Debug)]
 pub(super) struct Disconnected;
 
-/// Why no message of the client can be read any more.
-#[derive(Debug)]
-pub(super) enum Unreadable {
-    /// It has disconnected.
-    Gone,
-    /// What it has sent is longer than a message may be.
-    TooLarge,
-    /// What it has sent is not what RFC 6455 describes.
-    Malformed,
-}
-
 /// The write side of a connection.
 pub(super) struct SocketConnection {
-    transport: Transport,
+    pub(super) transport: Transport,
+    /// Whether messages may be compressed.
+    deflates: bool,
     unsent: Mutex<Unsent>,
     /// Wakes the flush task when bytes become unsent.
     has_unsent: Notify,
@@ -78,8 +52,14 @@ thread_local! {
 }
 
 impl SocketConnection {
-    pub(super) fn new(transport: Transport) -> SocketConnection {
-        SocketConnection { transport, unsent: Mutex::default(), has_unsent: Notify::new() }
+    pub(super) fn new(transport: Transport, deflates: bool) -> SocketConnection {
+        let (unsent, has_unsent) = (Mutex::default(), Notify::new());
+        SocketConnection { transport, deflates, unsent, has_unsent }
+    }
+
+    /// Whether messages may be compressed, in both directions.
+    pub(super) fn deflates(&self) -> bool {
+        self.deflates
     }
 
     /// Sends a frame as soon as there is room.
@@ -122,7 +102,7 @@ impl SocketConnection {
     }
 
     /// Waits until nothing is buffered.
-    async fn flushed(&self) {
+    pub(super) async fn flushed(&self) {
         while let Ok(Some(_)) = self.flush() {
             if self.transport.writable().await.is_err() {
                 return;
@@ -149,7 +129,7 @@ impl SocketConnection {
     }
 
     /// Writes bytes that are frames already.
-    fn write_raw(&self, frames: &[u8]) -> SendOutcome {
+    pub(super) fn write_raw(&self, frames: &[u8]) -> SendOutcome {
         let mut unsent = self.lock();
         match (unsent.gone, unsent.rest.is_empty()) {
             (true, _) => SendOutcome::Gone,
@@ -223,7 +203,10 @@ impl SocketConnection {
 
 impl ClientSink for SocketConnection {
     fn try_send(&self, message: Message<'_>) -> SendOutcome {
-        self.write(Frame::Text, |out| message.json(out))
+        match self.deflates && message.body.is_worth_deflating() {
+            true => self.write(Frame::DeflatedText, |out| message.deflated(out)),
+            false => self.write(Frame::Text, |out| message.json(out)),
+        }
     }
 
     fn writable(&self) -> WaitFuture<'_> {
@@ -236,131 +219,15 @@ impl ClientSink for SocketConnection {
     }
 }
 
-/// Encodes a whole, unmasked server frame; returns the offset at which it begins.
-fn framed(kind: Frame, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) -> usize {
-    const HEAD_MAX: usize = 10;
-    out.clear();
-    out.resize(HEAD_MAX, 0);
-    fill(out);
-    let len = out.len() - HEAD_MAX;
-    let mut head = [0x80 | kind as u8; HEAD_MAX]; // the whole message is in this frame
-    let head: &[u8] = match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len), _) if len < 126 => {
-            head[1] = len;
-            &head[..2]
-        }
-        (_, Ok(len)) => {
-            head[1] = 126;
-            head[2..4].copy_from_slice(&len.to_be_bytes());
-            &head[..4]
-        }
-        _ => {
-            head[1] = 127;
-            head[2..].copy_from_slice(&(len as u64).to_be_bytes());
-            &head
-        }
-    };
-    let begin = HEAD_MAX - head.len();
-    out[begin..HEAD_MAX].copy_from_slice(head);
-    begin
-}
-
-/// Reads a client's messages, and answers pings and closes.
-pub(super) struct MessageReader(WebSocket<FrameStream>);
-
-/// The connection as the frame parser sees it.
-struct FrameStream {
-    connection: Arc<SocketConnection>,
-    /// An answer of the parser did not fit.
-    refused: bool,
-}
-
-impl MessageReader {
-    /// Reads what follows `read`, the bytes that were read already.
-    pub(super) fn new(connection: Arc<SocketConnection>, read: &Bytes) -> MessageReader {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(PONG_BYTES)
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let stream = FrameStream { connection, refused: false };
-        let read = read.to_vec();
-        MessageReader(WebSocket::from_partially_read(stream, read, Role::Server, Some(config)))
-    }
-
-    /// The next message. The future may be dropped at any time.
-    pub(super) async fn next(&mut self) -> Result<tungstenite::Message, Unreadable> {
-        consume_budget().await; // yield: a client that sends without pause must not hold the thread
-        loop {
-            match self.0.read() {
-                Ok(message) => return Ok(message),
-                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(Error::Capacity(_)) => return Err(Unreadable::TooLarge),
-                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                    return Err(Unreadable::Gone);
-                }
-                Err(Error::Protocol(_) | Error::Utf8(_)) => return Err(Unreadable::Malformed),
-                Err(_) => return Err(Unreadable::Gone),
-            }
-            let stream = self.0.get_mut();
-            let refused = std::mem::take(&mut stream.refused);
-            tokio::select! {
-                ready = stream.connection.transport.readable() => ready.map_err(|_| Unreadable::Gone)?,
-                () = stream.connection.flushed(), if refused => {}
-            }
-        }
-    }
-
-    /// Writes the answer to a close frame.
-    pub(super) fn answer_close(&mut self) {
-        let _ = self.0.flush();
-    }
-}
-
-impl Read for FrameStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.connection.transport.try_read(buffer)
-    }
-}
-
-impl Write for FrameStream {
-    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        match self.connection.write_raw(frames) {
-            SendOutcome::Taken => Ok(frames.len()),
-            SendOutcome::Full => {
-                self.refused = true;
-                Err(ErrorKind::WouldBlock.into())
-            }
-            SendOutcome::Gone => Err(ErrorKind::BrokenPipe.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn frames_have_heads_of_three_lengths() {
-        for (len, head) in [
-            (0, &[0x81, 0][..]),
-            (125, &[0x81, 125]),
-            (126, &[0x81, 126, 0, 126]),
-            (65_535, &[0x81, 126, 0xff, 0xff]),
-            (65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let mut frame = Vec::new();
-            let begin = framed(Frame::Text, &mut frame, |out| out.resize(out.len() + len, b'x'));
-            let frame = &frame[begin..];
-            assert_eq!((&frame[..head.len()], frame.len()), (head, head.len() + len));
-            assert!(frame[head.len()..].iter().all(|byte| *byte == b'x'));
-        }
-    }
+    use crate::socket::message_reader::MessageReader;
+    use bytes::Bytes;
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+    use tungstenite::WebSocket;
+    use tungstenite::protocol::Role;
 
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -379,7 +246,7 @@ mod tests {
 
     /// Sends more than the system buffers to a client that reads with pauses, and that pings meanwhile.
     async fn send_all(transport: Transport) {
-        let connection = Arc::new(SocketConnection::new(transport));
+        let connection = Arc::new(SocketConnection::new(transport, false));
         let mut reader = MessageReader::new(Arc::clone(&connection), &Bytes::new());
         let reading = tokio::spawn(async move { while reader.next().await.is_ok() {} });
         let flushing = Arc::clone(&connection);

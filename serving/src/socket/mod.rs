@@ -5,6 +5,10 @@
 //! messages, or when the process closes.
 
 mod connection;
+mod deflate;
+mod frame;
+mod inflate;
+mod message_reader;
 mod request;
 mod transport;
 
@@ -27,10 +31,13 @@ use super::subscribe::{
     ClientSink, GroupMember, GroupSubscriber, Subscriber, SubscriptionHandle, SubscriptionRequest,
 };
 use super::{Context, closed};
-use connection::{Disconnected, Frame, MessageReader, SocketConnection, Unreadable};
+use connection::{Disconnected, SocketConnection};
+use frame::Frame;
+use message_reader::{MessageReader, Unreadable};
 use request::{ClientRequest, Member};
 use rows::View;
 
+pub(super) use deflate::{DEFLATE_AGREED, offers_deflate};
 pub(super) use transport::Transport;
 
 /// The most bytes of a client's message.
@@ -77,16 +84,24 @@ impl Close {
     }
 }
 
-/// Runs the session of a client to its end; `read` are bytes that were read already.
-/// `follows` are subscriptions that it begins with.
+/// A connection that has become a WebSocket.
+pub(super) struct Upgraded {
+    pub(super) transport: Transport,
+    /// Bytes of the client that were read already.
+    pub(super) read: Bytes,
+    /// Whether messages may be compressed: it was [agreed on](DEFLATE_AGREED).
+    pub(super) deflates: bool,
+}
+
+/// Runs the session of a client to its end. `follows` are subscriptions that it begins with.
 pub(super) async fn run_session(
     context: Context,
-    transport: Transport,
-    read: &Bytes,
+    upgraded: Upgraded,
     follows: Vec<(String, SubscriptionRequest)>,
 ) {
-    let connection = Arc::new(SocketConnection::new(transport));
-    let reader = MessageReader::new(Arc::clone(&connection), read);
+    let Upgraded { transport, read, deflates } = upgraded;
+    let connection = Arc::new(SocketConnection::new(transport, deflates));
+    let reader = MessageReader::new(Arc::clone(&connection), &read);
     let mut session = Session { context, connection, subs: HashMap::new() };
     let close = session.run(reader, follows).await;
     if matches!(close, Ok(Some(Close::Drain))) {

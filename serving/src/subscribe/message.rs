@@ -1,7 +1,11 @@
 //! Messages to clients, and the trait of their sinks.
 
+use std::io::Write as _;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 /// A message.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Body {
     json: Arc<str>,
     /// Where the resume token is: only a message with which the client has everything up to a commit has one.
     token: Option<(usize, usize)>,
+    /// The JSON compressed, once somebody has asked for it.
+    deflated: Arc<OnceLock<Box<[u8]>>>,
 }
 
 /// The kind of a message.
@@ -86,16 +92,33 @@ impl MessageKind {
 impl Body {
     /// Fields without a token.
     pub(crate) fn plain(json: impl Into<Arc<str>>) -> Body {
-        Body { json: json.into(), token: None }
+        Body { json: json.into(), token: None, deflated: Arc::default() }
     }
 
     /// Fields with a token, of which `json` has the text that begins at `begin`.
     pub(crate) fn with_token(json: impl Into<Arc<str>>, begin: usize, token: &str) -> Body {
-        Body { json: json.into(), token: Some((begin, begin + token.len())) }
+        let token = Some((begin, begin + token.len()));
+        Body { json: json.into(), token, deflated: Arc::default() }
     }
 
     pub(crate) fn json(&self) -> &Arc<str> {
         &self.json
+    }
+
+    /// Whether it is so long that a client which takes it compressed gets it so.
+    pub(crate) fn is_worth_deflating(&self) -> bool {
+        self.json.len() >= DEFLATED_MIN
+    }
+
+    /// The JSON compressed without anything before it, up to a whole byte (RFC 1951, as `Z_SYNC_FLUSH` ends it).
+    fn deflated(&self) -> &[u8] {
+        self.deflated.get_or_init(|| {
+            let room = Vec::with_capacity(self.json.len() / 3);
+            let mut encoder = DeflateEncoder::new(room, Compression::fast());
+            // Writing to a vector does not fail.
+            let _ = encoder.write_all(self.json.as_bytes()).and_then(|()| encoder.flush());
+            std::mem::take(encoder.get_mut()).into()
+        })
     }
 
     /// The resume token, if it has one.
@@ -136,9 +159,34 @@ impl Message<'_> {
         }
     }
 
+    /// Appends the message as one JSON object, compressed as RFC 7692 asks for. The body is compressed once for all
+    /// clients; what stands before it and after it is in blocks that are not compressed.
+    pub(crate) fn deflated(self, out: &mut Vec<u8>) {
+        let mut before = Vec::with_capacity(self.sub.len() + 128);
+        self.before(&mut before);
+        store(&before, out);
+        out.extend_from_slice(self.body.deflated());
+        store(Self::AFTER, out);
+        out.push(0); // an empty block, the rest of which is left out
+    }
+
     /// The JSON after the body.
     pub(crate) const AFTER: &'static [u8] = b"}";
 }
+
+/// Appends bytes in blocks that are not compressed, of which none is the last (RFC 1951).
+fn store(bytes: &[u8], out: &mut Vec<u8>) {
+    for block in bytes.chunks(u16::MAX.into()) {
+        let len = block.len() as u16;
+        out.push(0);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+}
+
+/// Shorter bodies are sent as they are: a packet holds them anyway.
+const DEFLATED_MIN: usize = 512;
 
 /// A number in decimal.
 fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &str {
@@ -156,6 +204,29 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_compressed_message_is_the_same_object() {
+        use std::io::Read as _;
+        for len in [0_u64, 1, 700, 100_000] {
+            let long: String = (0..len).map(|at| char::from(b'a' + (at * at % 23) as u8)).collect();
+            let body = &Body::plain(format!("\"x\":\"{long}\""));
+            assert_eq!(body.is_worth_deflating(), len >= 700);
+            let (kind, after) = (MessageKind::Update, Some(7));
+            let subs = ["\"s\"".to_owned(), format!("\"{}\"", "s".repeat(70_000))];
+            for (seq, sub) in (1..).zip(&subs) {
+                let message = Message { kind, sub, group: None, seq, after, body };
+                let (mut plain, mut deflated) = (Vec::new(), Vec::new());
+                message.json(&mut plain);
+                message.deflated(&mut deflated);
+                deflated.extend_from_slice(&[0, 0, 0xff, 0xff]); // what the receiver appends
+                deflated.extend_from_slice(&[1, 0, 0, 0xff, 0xff]); // and the end of the stream
+                let mut inflated = Vec::new();
+                flate2::read::DeflateDecoder::new(&*deflated).read_to_end(&mut inflated).unwrap();
+                assert_eq!(inflated, plain);
+            }
+        }
+    }
 
     #[test]
     fn a_message_is_one_object() {

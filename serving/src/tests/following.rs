@@ -27,7 +27,7 @@ use rows::{
 };
 
 /// One bar that every commit restates.
-struct Steps {
+pub(super) struct Steps {
     server: Server,
     /// The row after each commit.
     rows: Mutex<Vec<Vec<Cell>>>,
@@ -35,7 +35,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn new() -> Arc<Steps> {
+    pub(super) fn new() -> Arc<Steps> {
         let server = Server::new();
         server.context.catalog.resolve("a:B").unwrap();
         let steps = Steps { server, rows: Mutex::default(), moved: watch::Sender::new(0) };
@@ -43,8 +43,16 @@ impl Steps {
         Arc::new(steps)
     }
 
+    /// A server of these rows.
+    pub(super) fn served(self: &Arc<Steps>) -> Server {
+        let mut server = Server::new();
+        server.context = self.server.context.clone();
+        server.context.reader = Arc::<Steps>::clone(self);
+        server
+    }
+
     /// A commit.
-    fn step(&self) {
+    pub(super) fn step(&self) {
         let mut rows = self.rows.lock().unwrap();
         let number = rows.len() as i64 + 1;
         self.server.bar("a:B", "1m", "2024-08-09T12:00:00Z", number, BarState::Open);
@@ -347,9 +355,7 @@ fn conversation(mut socket: WebSocket<TcpStream>) {
 #[tokio::test]
 async fn a_conversation_over_a_socket() {
     let steps = Steps::new();
-    let mut server = Server::new();
-    server.context = steps.server.context.clone();
-    server.context.reader = Arc::<Steps>::clone(&steps);
+    let server = steps.served();
     // As many WebSockets as the server's context has permits for.
     let limits = Limits { connections: 8, ..Limits::default() };
     let running = Running::new(&server, limits).await;

@@ -1,6 +1,7 @@
 //! The routes as clients see them, over a reader that holds its rows in a vector.
 
 mod candles;
+mod compressed;
 mod control;
 mod data;
 mod described;

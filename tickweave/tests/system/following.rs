@@ -3,6 +3,7 @@
 
 mod added_up;
 mod clients;
+mod events;
 mod portfolios;
 mod process;
 
