@@ -32,9 +32,9 @@ pub use reader::{
     SnapshotPart, ViewReader,
 };
 pub use row::Row;
-pub use row_filter::{Dimension, KeyRange, OPEN_TIME, RowFilter};
+pub use row_filter::{Dimension, KeyRange, RowFilter};
 pub use text::{
     cell_json, cell_text, csv_cell, csv_writer, plain_text, row_json, write_csv_header,
     write_csv_row,
 };
-pub use view::{View, ViewKind, ViewList};
+pub use view::{OPEN_TIME, View, ViewKind, ViewList};

@@ -183,9 +183,6 @@ impl RowFilter {
     }
 }
 
-/// The column with the time of a bar.
-pub const OPEN_TIME: &str = "open_time";
-
 fn only<T: Copy>(values: &Option<Vec<T>>) -> Option<T> {
     values.as_ref().and_then(|values| match values[..] {
         [only] => Some(only),

@@ -4,7 +4,6 @@ use market::Commit;
 
 use crate::cell::Cell;
 use crate::column::Column;
-use crate::row_filter::OPEN_TIME;
 
 /// A named output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +22,9 @@ pub struct View {
     /// describe the process: they have no digest and are not written as files.
     pub recorded: bool,
 }
+
+/// The column with the time of a bar.
+pub const OPEN_TIME: &str = "open_time";
 
 /// How the rows of a view behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
