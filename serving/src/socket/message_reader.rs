@@ -14,8 +14,8 @@ use super::connection::SocketConnection;
 use super::inflate::Inflater;
 use crate::subscribe::SendOutcome;
 
-/// The size of reads: clients send little.
-const READ_BYTES: usize = 4 * 1024;
+/// The size of reads, and of a buffer of each connection: clients send little.
+const READ_BYTES: usize = 1_024;
 /// The most bytes of pongs that wait to be written.
 const PONG_BYTES: usize = 4 * 1024;
 

@@ -102,6 +102,7 @@ pub(super) async fn run_session(
     let Upgraded { transport, read, deflates } = upgraded;
     let connection = Arc::new(SocketConnection::new(transport, deflates));
     let reader = MessageReader::new(Arc::clone(&connection), &read);
+    drop(read); // a piece of the buffer of the request, which is 8 KiB
     let mut session = Session { context, connection, subs: HashMap::new() };
     let close = session.run(reader, follows).await;
     if matches!(close, Ok(Some(Close::Drain))) {
