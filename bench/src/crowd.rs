@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use super::client::UPGRADE;
 use super::fan_out::{Received, allow_files, follow, open, subscription};
 
 /// What readers ask for, one path each: bars, the newest trades, and a trade that is not there, for which all are visited.
@@ -104,7 +105,7 @@ async fn follow_one(
     received: Arc<Received>,
     counting: Arc<Counting>,
 ) {
-    if let Ok(stream) = open(address).await {
+    if let Ok(stream) = open(address, UPGRADE).await {
         let _ = follow(stream, subscription(&format!("bench:S{symbol:03}")), received).await;
     }
     counting.failed.fetch_add(1, Ordering::Relaxed);

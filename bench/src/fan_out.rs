@@ -1,12 +1,15 @@
 //! One view to many WebSockets, beside a bare broadcast of the same bytes: a frame encoded once, one write a client.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use node_api::{RowLimits, Scope, Scopes};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tickweave::keys::{KeyFile, NewKey};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
@@ -47,37 +50,70 @@ fn measure(asked: &Asked, figures: &mut Figures) -> anyhow::Result<()> {
     let length = Duration::from_secs(asked.seconds.max(1).into());
     // Long enough for all clients to come, however busy the machine.
     let schedule = schedule(UPDATES, length + Duration::from_secs(120), asked.seed);
-    let (config, source) = engine(&schedule, "")?;
-    let served = Served::run(config, source)?;
-    let (per_cpu, bytes) = deliveries(served.address(), asked.sockets, length)?;
-    served.stop()?;
+    let clients = |request| Clients { sockets: asked.sockets, request };
+    let of_engine = |more: &str, keys: Option<PathBuf>, request: String| {
+        let (mut config, source) = engine(&schedule, more)?;
+        config.protection.keys = keys;
+        let served = Served::run(config, source)?;
+        let measured = deliveries(served.address(), clients(request), length)?;
+        served.stop()?;
+        anyhow::Ok(measured)
+    };
+    let (per_cpu, bytes) = of_engine("", None, UPGRADE.to_owned())?;
     let bare = Bare::start(bytes)?;
-    let (bare_per_cpu, _) = deliveries(bare.address, asked.sockets, length)?;
+    let (bare_per_cpu, _) = deliveries(bare.address, clients(UPGRADE.to_owned()), length)?;
     drop(bare);
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("keys.toml");
+    let (limits, request) = with_key(&path, asked.sockets)?;
+    let (keyed_per_cpu, _) = of_engine(&limits, Some(path), request)?;
 
-    let ratio = per_cpu / bare_per_cpu;
+    let (ratio, keyed) = (per_cpu / bare_per_cpu, keyed_per_cpu / bare_per_cpu);
     say!(
         "fan-out to {} WebSockets, {UPDATES} updates/s of {bytes} bytes, deliveries per CPU second of the server\n  \
-         tickweave {per_cpu:>9.0}   bare broadcast {bare_per_cpu:>9.0}   {ratio:.2} × it",
+         tickweave {per_cpu:>9.0}   with keys {keyed_per_cpu:>9.0}   bare broadcast {bare_per_cpu:>9.0}   \
+         {ratio:.2} and {keyed:.2} × it",
         asked.sockets
     );
     figures.report("fan_out_deliveries_per_cpu_s", per_cpu);
+    figures.report("fan_out_keyed_deliveries_per_cpu_s", keyed_per_cpu);
     figures.report("fan_out_bare_deliveries_per_cpu_s", bare_per_cpu);
     figures.report("fan_out_ratio", ratio);
+    figures.report("fan_out_keyed_ratio", keyed);
     Ok(())
+}
+
+/// Makes a file of one key: the shares that it needs, and what a client asks with.
+fn with_key(path: &Path, sockets: usize) -> anyhow::Result<(String, String)> {
+    let (scopes, limits) = (Scopes::of(&[Scope::Read]), RowLimits::default());
+    let new = NewKey { name: "bench".to_owned(), scopes, limits, expires: None };
+    let (_, key) = KeyFile::at(path).create(new)?;
+    let config = format!(
+        "[http.limits]\nfollowed = {sockets}\nconnections = {sockets}\n\
+         requests_per_second = {sockets}\nrequest_burst = {sockets}\n"
+    );
+    let header = format!("Authorization: Bearer {}\r\n\r\n", key.text());
+    let request = UPGRADE.strip_suffix("\r\n").context("a request ends with an empty line")?;
+    Ok((config, format!("{request}{header}")))
+}
+
+/// So many WebSockets, and what each asks with.
+struct Clients {
+    sockets: usize,
+    request: String,
 }
 
 /// Updates delivered to `sockets` clients per CPU second of this process without them, and the bytes of one.
 fn deliveries(
     address: SocketAddr,
-    sockets: usize,
+    Clients { sockets, request }: Clients,
     length: Duration,
 ) -> anyhow::Result<(f64, usize)> {
     let received = Arc::new(Received::default());
     let counting = Arc::clone(&received);
     let clients = std::thread::Builder::new()
         .name(CLIENTS.to_owned())
-        .spawn(move || follow_all(address, sockets, &counting))?;
+        .spawn(move || follow_all(address, (sockets, &request), &counting))?;
     for _ in 0..600 {
         if received.clients.load(Ordering::SeqCst) == sockets as u64 || clients.is_finished() {
             break;
@@ -108,14 +144,14 @@ fn deliveries(
 /// Follows with so many clients, on this thread, until it is ended.
 fn follow_all(
     address: SocketAddr,
-    sockets: usize,
+    (sockets, request): (usize, &str),
     received: &Arc<Received>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(sockets);
         for _ in 0..sockets {
-            let stream = open(address).await?;
+            let stream = open(address, request).await?;
             clients.push(tokio::spawn(follow(stream, subscription(PROBE), Arc::clone(received))));
         }
         while !received.ended.load(Ordering::SeqCst) {
@@ -127,10 +163,10 @@ fn follow_all(
 }
 
 /// A connection that asks to become a WebSocket.
-pub(super) async fn open(address: SocketAddr) -> std::io::Result<TcpStream> {
+pub(super) async fn open(address: SocketAddr, request: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    stream.write_all(UPGRADE.as_bytes()).await?;
+    stream.write_all(request.as_bytes()).await?;
     Ok(stream)
 }
 

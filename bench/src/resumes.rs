@@ -16,6 +16,7 @@ use node_api::ingest::{PostedBody, PostedFormat};
 use tickweave::node::Node;
 use tokio::net::TcpStream;
 
+use super::client::UPGRADE;
 use super::fan_out::{allow_files, follow_texts, open};
 use super::{Asked, Figures, Measurement};
 
@@ -185,7 +186,7 @@ fn follow_all(
             let clients = tokens.into_iter().map(|token| {
                 let told = Arc::clone(&told);
                 tokio::spawn(async move {
-                    let stream = open(address).await?;
+                    let stream = open(address, UPGRADE).await?;
                     follow(stream, &token, &told).await
                 })
             });
