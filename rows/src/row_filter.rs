@@ -14,6 +14,8 @@ use crate::view::View;
 pub struct RowFilter {
     /// One of these instruments.
     pub instruments: Option<Vec<InstrumentId>>,
+    /// Rows that name an instrument, where a view also has others.
+    pub with_instrument: bool,
     /// One of these portfolios.
     pub portfolios: Option<Vec<PortfolioId>>,
     /// One of these timeframes.
@@ -147,7 +149,7 @@ impl RowFilter {
     /// Whether a row of `view` matches.
     pub fn fits(&self, view: &View, cells: &[Cell]) -> bool {
         let (mut instrument, mut portfolio) =
-            (self.instruments.is_none(), self.portfolios.is_none());
+            (self.instruments.is_none() && !self.with_instrument, self.portfolios.is_none());
         let (mut timeframe, mut time) =
             (self.timeframes.is_none(), self.from.is_none() && self.to.is_none());
         if !time && let Some(Cell::Time(at)) = view.time_column().and_then(|at| cells.get(at)) {

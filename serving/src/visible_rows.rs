@@ -62,6 +62,8 @@ impl VisibleRows {
                 filter.portfolios = Some(common(filter.portfolios, own));
             } else if view.column("instrument").is_none() {
                 filter.portfolios = Some(Vec::new()); // which no row of such a view matches
+            } else {
+                filter.with_instrument = true; // others may be of any portfolio
             }
         }
         filter

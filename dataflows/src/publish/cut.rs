@@ -214,6 +214,7 @@ pub(super) fn kind(scan: &Scan) -> u64 {
     let Scan { view, filter, latest_first, limit, as_of } = scan;
     let RowFilter {
         instruments,
+        with_instrument,
         portfolios,
         timeframes,
         from,
@@ -224,7 +225,7 @@ pub(super) fn kind(scan: &Scan) -> u64 {
         comparisons,
     } = filter;
     let mut hasher = DefaultHasher::new();
-    (view.name, instruments, portfolios, timeframes).hash(&mut hasher);
+    (view.name, instruments, with_instrument, portfolios, timeframes).hash(&mut hasher);
     let hour = |time: &Option<EventTime>| time.map(|time| time.0.div_euclid(NANOS_PER_HOUR));
     (hour(from), hour(to), as_of.is_some(), latest_first, limit).hash(&mut hasher);
     (after.is_some(), through.is_some()).hash(&mut hasher);

@@ -1,5 +1,6 @@
 //! `/streaming/events`: conditions on rows of a log; and `/stream` for `EventSource`.
 
+use node_api::{RowLimits, Scope};
 use rows::Cell;
 use serde_json::{Value, json};
 
@@ -86,6 +87,20 @@ async fn a_bound_that_is_none_is_refused() {
         assert_eq!(answer.status(), 400, "{query}: {json}");
         let error = &json["errors"][0];
         assert_eq!((&error["pointer"], &error["code"]), (&json!(pointer), &json!(code)), "{query}");
+    }
+}
+
+/// Events of no instrument may be of any, or of any portfolio.
+#[tokio::test]
+async fn limited_keys_see_events_of_their_instruments_only() {
+    let server = server();
+    let one = |name: &str| Some([name.to_owned()].into());
+    let of_symbol = RowLimits { symbols: one("us:B"), ..RowLimits::default() };
+    let of_portfolio = RowLimits { portfolios: one("p"), ..RowLimits::default() };
+    for (limits, want) in [(of_symbol, 3), (of_portfolio, 4), (RowLimits::default(), 5)] {
+        let holder = server.of_key(&[Scope::Read], limits);
+        let json = holder.ask("/streaming/events?cursor=*").await.json();
+        assert_eq!(json["rows"].as_array().unwrap().len(), want, "{json}");
     }
 }
 

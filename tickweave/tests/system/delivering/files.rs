@@ -184,7 +184,7 @@ fn errors_of_sinks_are_reported_before_a_run() {
         (
             "\"candles\"",
             "\"bars\"",
-            "sink[0] (name `s`).views: no view is named `bars` (known: alerts",
+            "sink[0] (name `s`).views: no view is named `bars` (known: alert_events",
         ),
         ("\"candles\"", "", "names no view"),
         ("\"candles\"", "\"gaps\", \"gaps\"", "names `gaps` twice"),
