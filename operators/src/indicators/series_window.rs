@@ -5,7 +5,7 @@
 
 use market::EventTime;
 
-use super::value::{Numbers, Reading};
+use crate::numbers::{Numbers, Reading};
 use crate::heap;
 
 /// A row per bar, a slot per output of each column.
