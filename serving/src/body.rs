@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
+use super::Context;
 use super::parameter::{ParameterType, RouteParameter, Words};
 use super::posts::{Posts, Room};
 use super::problem::{BODY_TIMEOUT, BUSY, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
@@ -40,6 +41,13 @@ pub(super) const CONTENT: RouteParameter = RouteParameter::header(
     "Content-Type",
     ParameterType::MediaTypes(FORMS.words),
     "the format of the rows, in UTF-8 and uncompressed",
+)
+.required();
+/// The format of a body that is one object.
+pub(super) const JSON_CONTENT: RouteParameter = RouteParameter::header(
+    "Content-Type",
+    ParameterType::MediaTypes(&["application/json"]),
+    "the format of the body, in UTF-8 and uncompressed",
 )
 .required();
 /// The body.
@@ -104,6 +112,27 @@ fn unsupported(
     Problem::new(UNSUPPORTED, detail).errors(vec![error])
 }
 
+/// Reads a body in JSON of at most `limit` bytes.
+pub(super) async fn read_json(
+    headers: &HeaderMap,
+    chunks: impl Chunks,
+    limit: usize,
+    context: &Context,
+) -> Result<Vec<u8>, Problem> {
+    if form(headers)? != PostedFormat::Json {
+        let detail = "the body is an object in JSON".to_owned();
+        return Err(unsupported("content-type", detail, ["application/json"].into_iter()));
+    }
+    let length = length(headers, limit)?;
+    let share = |bytes| context.client.post_bytes(bytes);
+    length.map_or(Ok(()), share)?; // before anything is read, if it is known
+    let (body, _room) = read(chunks, limit, &context.posts).await?;
+    if length.is_none() {
+        share(body.len())?;
+    }
+    Ok(body)
+}
+
 /// The length in `Content-Length`, at most `limit`.
 pub(super) fn length(headers: &HeaderMap, limit: usize) -> Result<Option<usize>, Problem> {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -155,7 +184,8 @@ pub(super) async fn read(
 }
 
 fn too_large(limit: usize) -> Problem {
-    let detail =
-        format!("the body has more than {limit} bytes, which is what `http.body_bytes` allows");
+    let detail = format!(
+        "the body has more than {limit} bytes, the most that this path takes (of rows, `http.body_bytes`)"
+    );
     Problem::new(TOO_LARGE, detail)
 }

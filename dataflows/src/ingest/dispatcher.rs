@@ -23,6 +23,7 @@ use super::recording::{
 use super::state_copy::StateCopier;
 use crate::clock::{Binding, ClockHistory};
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
+use crate::rules::{JobRules, RuleAnswers, RunTimeRules};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
 
@@ -102,6 +103,7 @@ pub struct CommitDispatcher {
     recording: Option<RecordingKeeper>,
     /// What clients were promised of commits.
     promises: Option<Promises>,
+    rules: JobRules,
     watermarks: Watermarks,
     clients: SourceSet,
     round_watermarks: Watermarks,
@@ -134,7 +136,7 @@ impl CommitDispatcher {
         metrics: Metrics,
         limits: InFlightLimits,
         source_names: Arc<[String]>,
-        registries: SharedRegistries,
+        (registries, rules): (SharedRegistries, JobRules),
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());
         let in_flight_bytes: Arc<AtomicUsize> = Arc::default();
@@ -148,6 +150,7 @@ impl CommitDispatcher {
             log: None,
             recording: None,
             promises: None,
+            rules,
             round_watermarks: watermarks.clone(),
             watermarks,
             clients: SourceSet::default(),
@@ -251,10 +254,10 @@ impl CommitDispatcher {
     /// Dispatches a commit to the workers; waits while too much is in flight.
     pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
         if let Some(log) = &mut self.log {
-            log.write(&closed)?;
+            log.write(&closed, self.rules.run_time())?;
         }
         if let Some(recording) = &mut self.recording {
-            recording.write(&closed, Instant::now())?;
+            recording.write(&closed, self.rules.run_time(), Instant::now())?;
         }
         if let Some(promises) = &self.promises {
             promises.note(&closed);
@@ -262,6 +265,8 @@ impl CommitDispatcher {
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
         }
+        let rules =
+            self.rules.apply(&closed.rule_changes, (closed.binding.commit, closed.binding.at));
         let ClosedCommit { binding, records, accounts, refused, control, oldest, .. } = closed;
         if binding.commit < self.first {
             return Ok(());
@@ -288,6 +293,7 @@ impl CommitDispatcher {
             round_watermarks: self.round_watermarks.clone(),
             read_from: binding.read_from.clone(),
             saves: self.shards_to_save(binding.commit),
+            rules,
         });
         if self.save_after == Some(binding.commit) {
             let (watermarks, round_watermarks) =
@@ -322,6 +328,20 @@ impl CommitDispatcher {
             checkpoints.tend(self.board.complete_before(), Instant::now());
         }
         Ok(())
+    }
+
+    /// Binds what clients have asked for of rules and alerts to a commit that is dispatched next. Gives what they are told
+    /// when that has happened.
+    pub fn bind_rule_requests(&self, closed: &mut ClosedCommit) -> RuleAnswers {
+        let (commit, at) = (closed.binding.commit, closed.binding.at);
+        let (changes, answers) = self.rules.bind(commit, at);
+        closed.rule_changes = changes;
+        answers
+    }
+
+    /// These rules were put at run time before the commit that is dispatched next.
+    pub fn knows_rules(&mut self, rules: RunTimeRules) {
+        self.rules.go_on(rules);
     }
 
     /// The shards that are saved after a commit.

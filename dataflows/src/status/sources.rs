@@ -310,6 +310,7 @@ mod tests {
             refused: Vec::new(),
             control: Vec::new(),
             posts: Vec::new(),
+            rule_changes: Vec::new(),
             oldest: None,
         }
     }

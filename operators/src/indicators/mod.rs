@@ -51,12 +51,12 @@ mod vwap;
 mod willr;
 mod wma;
 
+pub use crate::numbers::{IndicatorValue, Numbers, Reading};
 pub use config::IndicatorsConfig;
 pub use label::Indicator;
 pub use operator::Indicators;
 pub use series::IndicatorSeries;
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
-pub use crate::numbers::{IndicatorValue, Numbers, Reading};
 pub use value::{IndicatorChange, IndicatorKey, IndicatorOut, NumbersChange};
 
 /// All indicators, by name.

@@ -37,9 +37,9 @@ impl SignalIn {
         match out {
             _ if !has_rules => None,
             IndicatorOut::Shown(key, numbers) => Some(SignalIn::ShownNumbers(key, numbers)),
-            out => out
-                .changed()
-                .map(|NumbersChange { key, after, .. }| SignalIn::Numbers(key, after)),
+            out => {
+                out.changed().map(|NumbersChange { key, after, .. }| SignalIn::Numbers(key, after))
+            }
         }
     }
 

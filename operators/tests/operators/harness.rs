@@ -12,8 +12,8 @@ use market::{
 use operators::indicators::IndicatorOut;
 use operators::{
     AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
-    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, SavedState, Sharded,
-    SourceSet, StateReadError, StateStore, Watermarks, keyed,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, RulesInForce, SavedState,
+    Sharded, SourceSet, StateReadError, StateStore, Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -148,6 +148,7 @@ pub(crate) fn contexts(script: &Script, save: Option<Saving>) -> Vec<Arc<CommitC
             round_watermarks: round_watermarks.clone(),
             read_from: ReadFrom::new(script.history.read_from.clone()),
             saves: save.map_or(0..0, |save| save.shards(number)),
+            rules: RulesInForce::default(),
         };
         watermarks = Watermarks::new(commit.watermarks.clone()).with_clients(clients);
         if commit.round {

@@ -44,6 +44,7 @@ fn closed(commit: u64) -> ClosedCommit {
         refused: Vec::new(),
         control: Vec::new(),
         posts: Vec::new(),
+        rule_changes: Vec::new(),
         oldest: None,
     }
 }

@@ -74,6 +74,7 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
         refused,
         control,
         posts: Vec::new(),
+        rule_changes: Vec::new(),
         oldest: None,
     }
 }
