@@ -15,7 +15,7 @@ pub struct RulesInForce {
     pub rules: Arc<[Rule]>,
     /// Those of them that this commit has put there: their bars are put out again in it.
     pub put: Arc<[RuleId]>,
-    /// The alerts that this commit acknowledges, in this order.
+    /// What this commit says of alerts, in this order. Of those that are not raised it says nothing.
     pub acknowledged: Arc<[Acknowledgement]>,
 }
 

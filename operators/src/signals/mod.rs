@@ -10,7 +10,8 @@
 //!   at all bars that there are; alerts that no longer hold are withdrawn. So are those of a rule that is gone, or does
 //!   not watch these bars any more, and its status goes. Bars reach the signals only while rules watch them, so in the
 //!   commit that puts a rule its bars and their numbers come again (`Core::show`).
-//! * An alert may be **acknowledged** while it is raised. It counts at the end of the round, if the alert is raised then.
+//! * An alert that is raised may be **acknowledged**. That shows at the end of the round, and stays until the alert is
+//!   raised again.
 //! * The **status** of a rule at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
 //!   and from which bars have a row, at the end of each round.
 //! * Works per round, like roll-ups and indicators: its history is a function of the rounds.

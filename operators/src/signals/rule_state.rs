@@ -22,6 +22,9 @@ pub(super) struct RuleState {
     changed: BTreeSet<EventTime>,
     /// The alerts that were acknowledged in this round, in this order.
     acknowledged: Vec<((EventTime, RuleId), Arc<Acknowledged>)>,
+    /// Whether bars have come again in this round; their points are to be made.
+    #[serde(skip)]
+    came_again: bool,
     /// Bytes of what acknowledges alerts.
     note_bytes: usize,
     /// As last returned by [`RuleState::grown`].
@@ -78,8 +81,9 @@ impl RuleState {
             SignalIn::ShownBar(_, candle) => bar.candle = Some(candle),
             SignalIn::ShownNumbers(_, numbers) => bar.numbers = Some(numbers),
         }
-        if is_change {
-            self.changed.insert(open_time);
+        match is_change {
+            true => drop(self.changed.insert(open_time)),
+            false => self.came_again = true,
         }
     }
 
@@ -89,7 +93,7 @@ impl RuleState {
         self.bars.clear();
     }
 
-    /// Somebody acknowledges an alert; it shows at the end of the round.
+    /// Somebody acknowledges an alert that is raised; it shows at the end of the round.
     pub(super) fn acknowledge(&mut self, key: AlertKey, acknowledged: &Arc<Acknowledged>) {
         self.acknowledged.push(((key.open_time, key.rule), Arc::clone(acknowledged)));
     }
@@ -101,9 +105,16 @@ impl RuleState {
         judged: &Judged<'_>,
         out: &mut Vec<SignalOut>,
     ) {
-        let changed = self.look_at_bars(of, judged);
+        let changed = self.look_at_bars();
         let newest = self.newest();
         let mut before = Before::new();
+        // First: what was acknowledged is what was raised before this round.
+        for (at, acknowledged) in std::mem::take(&mut self.acknowledged) {
+            if let Some(alert) = self.alerts.get(&at).filter(|alert| alert.raised) {
+                let acknowledged = Some(acknowledged);
+                self.set(at, Alert { acknowledged, ..alert.clone() }, &mut before);
+            }
+        }
         for rule in judged.rules {
             let key = SignalKey { instrument: of.0, timeframe: of.1, rule: rule.id };
             let is_anew = judged.anew.contains(&rule.id);
@@ -118,23 +129,12 @@ impl RuleState {
             let key = SignalKey { instrument: of.0, timeframe: of.1, rule: *rule };
             self.end_rule(key, judged.commit, &mut before, out);
         }
-        for (at, acknowledged) in std::mem::take(&mut self.acknowledged) {
-            if let Some(alert) = self.alerts.get(&at).filter(|alert| alert.raised) {
-                let acknowledged = Some(acknowledged);
-                self.set(at, Alert { acknowledged, ..alert.clone() }, &mut before);
-            }
-        }
         self.put_out(of, before, out);
     }
 
-    /// Brings bars up to date with what changed in the round; gives these. All of them, if a rule is judged at all.
-    fn look_at_bars(
-        &mut self,
-        (instrument, timeframe): (InstrumentId, Timeframe),
-        judged: &Judged<'_>,
-    ) -> BTreeSet<EventTime> {
-        let mut anew = judged.rules.iter().filter(|rule| judged.anew.contains(&rule.id));
-        if anew.any(|rule| rule.applies_to(instrument, timeframe)) {
+    /// Brings bars up to date with what changed in the round, or has come again; gives those that changed.
+    fn look_at_bars(&mut self) -> BTreeSet<EventTime> {
+        if std::mem::take(&mut self.came_again) {
             self.bars.values_mut().for_each(RuleBar::look);
         }
         let changed = std::mem::take(&mut self.changed);

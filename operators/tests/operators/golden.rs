@@ -186,6 +186,7 @@ fn emitted(outputs: &LedgerOut) -> Option<String> {
         }),
         LedgerOut::Gap(gap) => missing(gap),
         LedgerOut::Restored(..)
+        | LedgerOut::Shown(..)
         | LedgerOut::Counts(_)
         | LedgerOut::Accepted(_)
         | LedgerOut::SourceSeen(..)

@@ -58,6 +58,9 @@ impl Rows {
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, *candle), None);
                 }
+                LedgerOut::Shown(key, candle) => {
+                    assert_eq!(rows.candles.get(&key), Some(&*candle), "a row that exists");
+                }
                 LedgerOut::Gap(gap) => match *gap {
                     GapOut::Changed(change) => {
                         assert_ne!(change.before, change.after, "not a net change");
