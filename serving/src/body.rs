@@ -43,10 +43,11 @@ pub(super) const CONTENT: RouteParameter = RouteParameter::header(
     "the format of the rows, in UTF-8 and uncompressed",
 )
 .required();
+const JSON: &[&str] = &["application/json"];
 /// The format of a body that is one object.
 pub(super) const JSON_CONTENT: RouteParameter = RouteParameter::header(
     "Content-Type",
-    ParameterType::MediaTypes(&["application/json"]),
+    ParameterType::MediaTypes(JSON),
     "the format of the body, in UTF-8 and uncompressed",
 )
 .required();
@@ -74,6 +75,12 @@ where
 /// The format that `Content-Type` names. There is no default: the types that a page of another site may send without a
 /// preflight request are not among these.
 pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
+    let media = media_type(headers, FORMS.words)?;
+    FORMS.meaning(&media).ok_or_else(Problem::internal) // it is one of these words
+}
+
+/// The media type that `Content-Type` names, which must be one of `allowed`. The body must be in UTF-8, as it is.
+fn media_type(headers: &HeaderMap, allowed: &[&'static str]) -> Result<String, Problem> {
     let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let given = given.unwrap_or_default();
     let mut parts = given.split(';').map(str::trim);
@@ -84,20 +91,19 @@ pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
         }
         _ => true,
     });
-    let known = FORMS.meaning(&media).filter(|_| is_utf8);
-    let form = known.ok_or_else(|| {
+    if !is_utf8 || !allowed.contains(&&*media) {
         let detail = match media.is_empty() {
             true => "the request has no `Content-Type`".to_owned(),
-            false => format!("`{}` is not a form of rows in UTF-8", shown(&given)),
+            false => format!("`{}` is not a form that this path reads, in UTF-8", shown(&given)),
         };
-        unsupported("content-type", detail, FORMS.words.iter().copied())
-    })?;
+        return Err(unsupported("content-type", detail, allowed.iter().copied()));
+    }
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => {
-            let detail = "bodies are read as they are: send the rows uncompressed".to_owned();
+            let detail = "bodies are read as they are: send this one uncompressed".to_owned();
             Err(unsupported("content-encoding", detail, ["identity"].into_iter()))
         }
-        _ => Ok(form),
+        _ => Ok(media),
     }
 }
 
@@ -119,10 +125,7 @@ pub(super) async fn read_json(
     limit: usize,
     context: &Context,
 ) -> Result<Vec<u8>, Problem> {
-    if form(headers)? != PostedFormat::Json {
-        let detail = "the body is an object in JSON".to_owned();
-        return Err(unsupported("content-type", detail, ["application/json"].into_iter()));
-    }
+    media_type(headers, JSON)?;
     let length = length(headers, limit)?;
     let share = |bytes| context.client.post_bytes(bytes);
     length.map_or(Ok(()), share)?; // before anything is read, if it is known

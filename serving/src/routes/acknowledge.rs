@@ -102,11 +102,11 @@ async fn answer(
     body: impl body::Chunks,
 ) -> Result<Response, Problem> {
     Query::new(&request.query, PARAMETERS).finish()?;
-    let view = context.view(ALERTS)?;
     let body = body::read_json(&request.headers, body, BODY_BYTES, &context).await?;
     let written: Written = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(UNREADABLE, format!("the body acknowledges no alert: {error}"))
     })?;
+    let view = context.view(ALERTS)?;
     let asked = Asked::of(written, &context)?;
     // A task of its own: what a client has asked for is done, also if it does not wait.
     let asking = tokio::spawn(async move { asked.acknowledge(&context, view).await });
