@@ -290,7 +290,7 @@ fn a_source_that_a_restored_job_gains_outranks_those_whose_names_come_after() {
 #[test]
 fn a_recording_that_was_cut_tells_what_the_whole_one_tells_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
-    let file = record(folder.path());
+    let file = record(folder.path(), "", 6_000);
     let bytes = std::fs::read(&file).unwrap();
     for part in 1..=3 {
         let short = folder.path().join("cut.rec");

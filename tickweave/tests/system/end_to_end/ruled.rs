@@ -208,39 +208,26 @@ impl Twin {
 
     /// Something that clients might ask for now.
     fn random_change(&self, rng: &mut Rng) -> RuleChange {
-        let name = || NAMES[rng_index(rng.next(), NAMES.len())].to_owned();
-        let by = "somebody".to_owned();
+        let (name, by) = (one_of(&NAMES, rng).to_owned(), "somebody".to_owned());
         match rng.below(6) {
-            0 => {
-                let name = NAMES[rng.below(NAMES.len() as i64) as usize].to_owned();
-                RuleChange::Delete { name, by }
-            }
-            1..4 => RuleChange::Put {
-                name: name(),
-                rule: RULES[rng.below(RULES.len() as i64) as usize].to_owned(),
-                by,
-            },
+            0 => RuleChange::Delete { name, by },
+            1..4 => RuleChange::Put { name, rule: one_of(&RULES, rng).to_owned(), by },
             _ => {
-                let raised: Vec<_> = self.alerts.iter().filter(|(_, alert)| alert.raised).collect();
-                let chosen = raised.get(rng.below(raised.len() as i64) as usize);
-                let Some(((instrument, timeframe, open_time, rule), _)) = chosen else {
-                    return RuleChange::Delete { name: name(), by };
-                };
-                RuleChange::Acknowledge {
-                    instrument: *instrument,
-                    timeframe: *timeframe,
-                    open_time: *open_time,
-                    rule: rule.clone(),
-                    by,
-                    note: "n".repeat(rng.below(2) as usize),
+                let raised = self.alerts.iter().filter(|(_, alert)| alert.raised);
+                let raised: Vec<&AlertAt> = raised.map(|(key, _)| key).collect();
+                if raised.is_empty() {
+                    return RuleChange::Delete { name, by };
                 }
+                let (instrument, timeframe, open_time, rule) = one_of(&raised, rng).clone();
+                let note = "n".repeat(rng.below(2) as usize);
+                RuleChange::Acknowledge { instrument, timeframe, open_time, rule, by, note }
             }
         }
     }
 }
 
-fn rng_index(number: u64, of: usize) -> usize {
-    (number % of as u64) as usize
+fn one_of<'a, T: ?Sized>(all: &[&'a T], rng: &mut Rng) -> &'a T {
+    all[rng.below(all.len() as i64) as usize]
 }
 
 fn texts(cells: &[Cell]) -> Vec<String> {
