@@ -21,7 +21,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of the name of a rule that is put at run time.
 const NAME_MAX: usize = 128;
 /// The most bytes of such a rule.
-const RULE_BYTES_MAX: usize = 65_536;
+const RULE_BYTES_MAX: usize = 16_384;
 
 /// The rules of a live job, for clients. Clones share them.
 #[derive(Clone)]
@@ -48,16 +48,16 @@ impl RulesHandle {
 
     fn listed(&self, name: &str, rule: &RunTimeRule) -> ListedRule {
         let origin = RuleOrigin::RunTime { since: rule.since, at: rule.at, by: rule.by.clone() };
-        let problem = self.checked(&rule.rule).err();
+        let problem = self.checked(name, &rule.rule).err();
         ListedRule { name: name.to_owned(), rule: rule.rule.clone(), origin, problem }
     }
 
     /// Whether a rule counts; in words, why not.
-    fn checked(&self, rule: &str) -> Result<(), String> {
+    fn checked(&self, name: &str, rule: &str) -> Result<(), String> {
         let terms = self.configured.terms.as_ref();
         let terms = terms.ok_or_else(|| "the job has no bars".to_owned())?;
         let raw: RawRule = serde_json::from_str(rule).map_err(|error| error.to_string())?;
-        terms.rule(raw, RuleId(0), Commit(0)).map(drop)
+        terms.rule(RawRule { name: name.to_owned(), ..raw }, RuleId(0), Commit(0)).map(drop)
     }
 
     /// A rule as a client has written it, as JSON with its name, if it is right.
@@ -83,7 +83,7 @@ impl RulesHandle {
         }
         let written = serde_json::to_string(&raw);
         let written = written.map_err(|error| RuleError::Invalid(error.to_string()))?;
-        self.checked(&written).map_err(RuleError::Invalid)?;
+        self.checked(name, &written).map_err(RuleError::Invalid)?;
         Ok(written)
     }
 

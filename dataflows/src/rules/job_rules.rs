@@ -9,6 +9,7 @@ use operators::signals::{Acknowledged, Acknowledgement, AlertKey, Rule, RulesInF
 
 use super::change::RuleChange;
 use super::configured::ConfiguredRules;
+use super::raw::RawRule;
 use super::requests::{RuleAnswer, RuleAnswers, RuleRequest, RuleRequests};
 use super::run_time::{RULES_MAX, RunTimeRules};
 use super::watching::Watching;
@@ -187,8 +188,9 @@ impl JobRules {
         let Some(terms) = &self.configured.terms else { return };
         let rule = self.registries.register_rule(name).map_err(|error| error.to_string());
         let rule = rule.and_then(|id| {
-            let raw = serde_json::from_str(&put.rule).map_err(|error| error.to_string())?;
-            terms.rule(raw, id, put.since)
+            let raw: RawRule =
+                serde_json::from_str(&put.rule).map_err(|error| error.to_string())?;
+            terms.rule(RawRule { name: name.to_owned(), ..raw }, id, put.since)
         });
         match rule {
             Ok(rule) => drop(self.counting.insert(name.to_owned(), rule)),
@@ -217,7 +219,7 @@ mod tests {
     use operators::indicators::IndicatorsConfig;
 
     use super::*;
-    use crate::rules::{RawRule, RuleTerms, RulesHandle};
+    use crate::rules::{RuleTerms, RulesHandle};
 
     const HIGH: &str = r#"{"threshold":{"series":"close","above":7.0}}"#;
 

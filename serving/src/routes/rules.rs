@@ -65,11 +65,11 @@ const PUT: &[RouteParameter] = &[
     RouteParameter::body(
         "rule",
         ParameterType::JsonObject,
-        "the rule as a `[[rule]]` of the configuration has it, as JSON: at most 65,536 bytes",
+        "the rule as a `[[rule]]` of the configuration has it, as JSON: at most 16,384 bytes",
     ),
 ];
 /// The most bytes of a rule.
-const RULE_BYTES: usize = 65_536;
+const RULE_BYTES: usize = 16_384;
 
 fn route(context: &Context) -> Route {
     let (all, one) = (context.clone(), context.clone());

@@ -246,7 +246,7 @@ fn a_request_is_in_the_log_with_its_commit_or_not_at_all() {
 }
 
 #[test]
-fn a_segment_of_the_version_before_is_read() {
+fn segments_of_the_versions_before_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(folder.path()).unwrap();
     let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
@@ -254,8 +254,10 @@ fn a_segment_of_the_version_before_is_read() {
     log.finish().unwrap();
     let segment = folder.path().join("log-00000001.twrec");
     let mut bytes = fs::read(&segment).unwrap();
-    assert_eq!(&bytes[..8], b"TWKREC08");
-    bytes[7] = b'7';
-    fs::write(&segment, bytes).unwrap();
-    assert_eq!(commits(&segment), (vec![0], true));
+    assert_eq!(&bytes[..8], b"TWKREC09");
+    for version in *b"87" {
+        bytes[7] = version;
+        fs::write(&segment, &bytes).unwrap();
+        assert_eq!(commits(&segment), (vec![0], true));
+    }
 }

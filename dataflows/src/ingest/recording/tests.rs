@@ -126,7 +126,7 @@ fn another_version_differs_from_what_is_no_recording() {
         assert!(Recording::is_at(&path), "it is not taken for a file of trades");
         let error = Recording::open(&path).err().unwrap().to_string();
         let want = format!(
-            "is a recording of version {version}, and this program reads versions 07 and 08"
+            "is a recording of version {version}, and this program reads versions 07, 08 and 09"
         );
         assert!(error.contains(&want), "{error}");
     }
