@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use market::{Commit, EventTime, RuleId};
+use market::{Commit, RuleId};
 use node_api::{
     AlertAcknowledgement, ListedRule, PutOutcome, PutRule, RuleError, RuleFuture, RuleOrigin,
     RulesApi,
@@ -121,15 +121,14 @@ impl RulesApi for RulesHandle {
         Box::pin(async move {
             self.refuse_configured(&name)?;
             let rule = self.written(&name, &rule)?;
-            let change = RuleChange::Put { name: name.clone(), rule: rule.clone(), by: by.clone() };
-            let RuleAnswer { commit, before, now } = self.ask(change).await?;
+            let change = RuleChange::Put { name: name.clone(), rule: rule.clone(), by };
+            let RuleAnswer { before, now, .. } = self.ask(change).await?;
             let outcome = match &before {
                 None => PutOutcome::Created,
                 Some(before) if before.rule == rule => PutOutcome::Unchanged,
                 Some(_) => PutOutcome::Replaced,
             };
-            let at = EventTime::NEVER;
-            let now = now.unwrap_or(RunTimeRule { rule, since: commit, at, by });
+            let now = now.ok_or(RuleError::Closed)?; // a rule that was put is there
             Ok(PutRule { outcome, rule: self.listed(&name, &now) })
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use market::{Commit, EventTime, RuleId, SharedRegistries};
+use market::{Commit, EventTime, SharedRegistries};
 use node_api::RuleError;
 use operators::signals::{Acknowledged, Acknowledgement, AlertKey, Rule, RulesInForce};
 
@@ -153,7 +153,7 @@ impl JobRules {
             self.renew();
         }
         let put = put.into_iter().filter_map(|name| self.counting.get(name));
-        let put: Arc<[RuleId]> = put.map(|rule| rule.id).collect();
+        let put: Arc<[Rule]> = put.cloned().collect();
         let acknowledged = changes.iter().filter_map(|change| self.acknowledgement(change, at));
         let acknowledged = acknowledged.collect();
         RulesInForce { put, acknowledged, ..self.in_force.clone() }
@@ -274,7 +274,7 @@ mod tests {
         tokio::task::yield_now().await;
         let (changes, in_force) = close(&mut rules, 2);
         assert_eq!((changes, names(&in_force)), (1, vec!["fixed", "a"]));
-        assert_eq!(in_force.put[..], [in_force.rules[1].id]);
+        assert_eq!((in_force.put.len(), in_force.put[0].id), (1, in_force.rules[1].id));
         assert_eq!(in_force.rules[1].since, Commit(2));
         assert_eq!(asked.await.unwrap(), Ok(PutOutcome::Created));
         let (_, after) = close(&mut rules, 3);

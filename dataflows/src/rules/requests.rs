@@ -27,8 +27,11 @@ struct Waiting {
 /// A change that a client asks for.
 pub(super) struct RuleRequest {
     pub(super) change: RuleChange,
-    pub(super) answer: oneshot::Sender<Result<RuleAnswer, RuleError>>,
+    pub(super) answer: oneshot::Sender<Answered>,
 }
+
+/// What its client is told.
+type Answered = Result<RuleAnswer, RuleError>;
 
 /// What has become of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +47,7 @@ pub(super) struct RuleAnswer {
 /// The answers to the requests of a commit, to be sent when it is dispatched.
 #[derive(Default)]
 #[must_use = "clients wait for them"]
-pub struct RuleAnswers(
-    pub(super) Vec<(oneshot::Sender<Result<RuleAnswer, RuleError>>, Result<RuleAnswer, RuleError>)>,
-);
+pub struct RuleAnswers(pub(super) Vec<(oneshot::Sender<Answered>, Answered)>);
 
 impl RuleAnswers {
     /// Sends them: the commit is on its way to the workers.
@@ -72,10 +73,7 @@ impl RuleRequests {
     ///
     /// # Errors
     /// If no commits are made, or too many requests wait.
-    pub(super) fn ask(
-        &self,
-        change: RuleChange,
-    ) -> Result<oneshot::Receiver<Result<RuleAnswer, RuleError>>, RuleError> {
+    pub(super) fn ask(&self, change: RuleChange) -> Result<oneshot::Receiver<Answered>, RuleError> {
         let mut waiting = self.lock();
         if !waiting.is_open {
             return Err(RuleError::Closed);

@@ -14,7 +14,7 @@ pub struct RulesInForce {
     /// All of them, each with a number of its own. Commits share the list while it stays the same.
     pub rules: Arc<[Rule]>,
     /// Those of them that this commit has put there: their bars are put out again in it.
-    pub put: Arc<[RuleId]>,
+    pub put: Arc<[Rule]>,
     /// What this commit says of alerts, in this order. Of those that are not raised it says nothing.
     pub acknowledged: Arc<[Acknowledgement]>,
 }
@@ -65,8 +65,7 @@ impl RulesInForce {
 
     /// Whether those of this instrument and timeframe are.
     pub fn shows(&self, instrument: InstrumentId, timeframe: Timeframe) -> bool {
-        let mut put = self.rules.iter().filter(|rule| self.put.contains(&rule.id));
-        put.any(|rule| rule.applies_to(instrument, timeframe))
+        self.put.iter().any(|rule| rule.applies_to(instrument, timeframe))
     }
 }
 

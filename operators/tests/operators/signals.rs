@@ -371,7 +371,8 @@ impl Stage {
             let rules: Vec<Rule> = self.twin.rules.values().cloned().collect();
             self.in_force = RulesInForce::new(rules);
         }
-        let put: Arc<[RuleId]> = std::mem::take(&mut self.put).into();
+        let put = std::mem::take(&mut self.put).into_iter();
+        let put: Arc<[Rule]> = put.map(|id| self.twin.rules[&id].clone()).collect();
         let acknowledged = self.twin.acknowledged[before..].into();
         let rules = RulesInForce { put, acknowledged, ..self.in_force.clone() };
         if self.twin.rules.is_empty() {
