@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use operators::{CommitContext, NoStates, ReadFrom, StateError, Watermarks};
+use operators::{CommitContext, NoStates, ReadFrom, RulesInForce, StateError, Watermarks};
 
 use super::clocks::{of_thread, quantile};
 use super::rig::{Batches, BenchJob, config};
@@ -94,6 +94,7 @@ fn milliseconds(config: &Config, batches: Batches) -> Result<Vec<f64>, StateErro
                 round_watermarks,
                 read_from: ReadFrom::default(),
                 saves: 0..0,
+                rules: RulesInForce::default(),
             };
             let context = Arc::new(context);
             watermarks = Watermarks::new(binding.watermarks.clone());

@@ -182,6 +182,7 @@ pub(super) fn closed(binding: Binding, records: Vec<Record>) -> ClosedCommit {
         refused: Vec::new(),
         control: Vec::new(),
         posts: Vec::new(),
+        rule_changes: Vec::new(),
         oldest: None,
     }
 }

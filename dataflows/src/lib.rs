@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod output;
 pub mod publish;
+pub mod rules;
 pub mod run;
 pub mod status;
 pub mod telemetry;

@@ -44,6 +44,7 @@ use crate::ingest::{PausedSources, now};
 use crate::jobs::JobKind;
 use crate::output::ResultsFolder;
 use crate::publish::{Board, BoardConfig, BoardReader, CLIENTS, ID_TEXTS};
+use crate::rules::{JobRules, RulesHandle};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
 use crate::view_list::entries;
@@ -87,6 +88,8 @@ pub struct Job {
     pub paused: PausedSources,
     /// Takes rows from clients, in a live run.
     pub http_ingest: Option<HttpIngest>,
+    /// Its rules, and where clients ask for others, in a live run.
+    pub rules: RulesHandle,
     /// What of its commits is there after the process has ended.
     pub keeping: Keeping,
     /// How its checkpoints are, and what asks for one; none of a job that keeps no state.
@@ -188,13 +191,20 @@ impl Job {
         let monitored = (&connections, recording, kept, copies);
         let reporter = reporter(config, &board, monitored, &metrics, options);
         let (health, sinks) = (reporter.health.clone(), reporter.sinks.clone());
+        let job_rules = JobRules::new(
+            Arc::clone(&config.job.rules),
+            config.registries.clone(),
+            Arc::clone(&config.job.watching),
+            metrics.clone(),
+        );
+        let rules = RulesHandle::of(&job_rules, Arc::clone(&config.job.rules));
         let dispatcher = CommitDispatcher::new(
             feeds,
             Arc::clone(&board),
             metrics.clone(),
             config.limits,
             names,
-            config.registries.clone(),
+            (config.registries.clone(), job_rules),
         )
         .with_clients(config.ingest_source().map(SourceSet::of).unwrap_or_default())
         .recording(keeper)
@@ -213,6 +223,7 @@ impl Job {
             health,
             paused: PausedSources::default(),
             http_ingest,
+            rules,
             keeping,
             checkpoints,
             state_id,

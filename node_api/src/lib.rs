@@ -1,5 +1,5 @@
-//! What a node tells its server beside its views: its health, its metrics, where rows of clients go, which commits of
-//! earlier starts are left, whom it answers, and what its API keys allow.
+//! What a node tells its server beside its views: its health, its metrics, where rows of clients go, its rules,
+//! which commits of earlier starts are left, whom it answers, and what its API keys allow.
 //!
 //! The server and the job know these types, and nothing of each other.
 
@@ -13,6 +13,7 @@ mod lineage;
 mod listen;
 mod metrics;
 mod row_limits;
+mod rules;
 mod scopes;
 mod throttle;
 mod tls_files;
@@ -29,6 +30,10 @@ pub use lineage::{ANCESTORS_MAX, Ancestor, Lineage, Located};
 pub use listen::{NeedsKeys, may_listen};
 pub use metrics::MetricsText;
 pub use row_limits::RowLimits;
+pub use rules::{
+    AlertAcknowledgement, ListedRule, PutOutcome, PutRule, RuleError, RuleFuture, RuleOrigin,
+    RulesApi,
+};
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use throttle::{Over, Throttle, Told};
 pub use tls_files::TlsFiles;

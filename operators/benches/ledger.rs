@@ -19,7 +19,7 @@ use market::{
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
-    Watermarks,
+    RulesInForce, Watermarks,
 };
 
 const RECORDS: u64 = 1_000_000;
@@ -185,6 +185,7 @@ impl Venue {
             watermarks,
             read_from: ReadFrom::default(),
             saves: 0..0,
+            rules: RulesInForce::default(),
         };
         (context, records)
     }

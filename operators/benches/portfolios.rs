@@ -19,7 +19,9 @@ use operators::portfolio::{
     Account, Confidence, Fills, Pair, PortfolioConfig, QuoteIn, Quotes, RateSource, RiskConfig,
     valuation,
 };
-use operators::{BarChange, CommitContext, Gauge, NoStates, ReadFrom, Watermarks, keyed};
+use operators::{
+    BarChange, CommitContext, Gauge, NoStates, ReadFrom, RulesInForce, Watermarks, keyed,
+};
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
@@ -219,6 +221,7 @@ impl PortfolioBench {
             round_watermarks: Watermarks::none(1),
             read_from: ReadFrom::default(),
             saves: 0..0,
+            rules: RulesInForce::default(),
         }));
         self.next += 1;
         let start = cpu();

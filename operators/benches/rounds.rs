@@ -18,8 +18,8 @@ use market::{
 };
 use operators::signals::{Condition, Direction, PATTERNS, Rule, Series, Settle};
 use operators::{
-    BarChange, CommitContext, Core, ReadFrom, Rollup, RollupConfig, RollupIn, SignalIn, Signals,
-    SourceSet, Watermarks,
+    BarChange, CommitContext, Core, ReadFrom, Rollup, RollupConfig, RollupIn, RulesInForce,
+    SignalIn, Signals, SourceSet, Watermarks,
 };
 
 const INSTRUMENTS: u64 = 200;
@@ -57,7 +57,7 @@ fn changed(instrument: u64, index: i64, seed: i64) -> Arc<BarChange> {
     Arc::new(BarChange { key, before, after: Some(candle(index, seed)), cause: None })
 }
 
-fn context(commit: u64) -> CommitContext {
+fn context(commit: u64, rules: &RulesInForce) -> CommitContext {
     let watermarks = Watermarks::none(1);
     CommitContext {
         commit: Commit(commit),
@@ -67,21 +67,27 @@ fn context(commit: u64) -> CommitContext {
         watermarks,
         read_from: ReadFrom::default(),
         saves: 0..0,
+        rules: rules.clone(),
     }
 }
 
 /// The median time of a round per bar, after all bars have come.
-fn ours<C: Core>(mut core: C, wrap: impl Fn(Arc<BarChange>) -> C::In, bar: Which) -> f64 {
+fn ours<C: Core>(
+    mut core: C,
+    rules: &RulesInForce,
+    wrap: impl Fn(Arc<BarChange>) -> C::In,
+    bar: Which,
+) -> f64 {
     let (mut out, mut inbox) = (Vec::new(), Vec::new());
     for instrument in 0..INSTRUMENTS {
         inbox.extend((0..BARS).map(|index| wrap(changed(instrument, index, 0))));
-        core.commit(&context(instrument), &mut inbox, &mut out);
+        core.commit(&context(instrument, rules), &mut inbox, &mut out);
         out.clear();
     }
     let rounds = (0..ROUNDS).map(|round| {
         inbox.extend((0..INSTRUMENTS).map(|own| wrap(changed(own, bar(round), round + 1))));
         let begun = Instant::now();
-        core.commit(&context(INSTRUMENTS + round as u64), &mut inbox, &mut out);
+        core.commit(&context(INSTRUMENTS + round as u64, rules), &mut inbox, &mut out);
         black_box(&mut out).clear();
         begun.elapsed().as_nanos() as f64 / INSTRUMENTS as f64
     });
@@ -140,6 +146,7 @@ fn rules() -> Arc<[Rule]> {
     let rules = conditions.into_iter().chain(patterns).enumerate().map(|(at, condition)| Rule {
         id: RuleId(at as u16),
         name: format!("rule {at}"),
+        since: Commit(0),
         instruments: Vec::new(),
         timeframes: Vec::new(),
         settle: Settle::AtOnce,
@@ -151,15 +158,20 @@ fn rules() -> Arc<[Rule]> {
 fn main() {
     let frames: Vec<Timeframe> = LARGER.iter().map(|(name, _)| name.parse().unwrap()).collect();
     let rollups = RollupConfig::new(Timeframe::MINUTE, &frames, Calendars::utc()).unwrap();
-    let (rollups, rules) = (Arc::new(rollups), rules());
+    let (rollups, rules, none) =
+        (Arc::new(rollups), RulesInForce::new(rules()), RulesInForce::default());
     println!("| bar that changes | roll-ups, ns | plain, ns | signals, ns |");
     println!("|---|---:|---:|---:|");
     for (name, bar) in LOADS {
         let mut shard = Rollup::new(Arc::clone(&rollups));
         let seen = |own| RollupIn::SourceSeen(InstrumentId(own), SourceSet::of(SourceId(0)));
-        shard.commit(&context(0), &mut (0..INSTRUMENTS).map(seen).collect(), &mut Vec::new());
-        let ladder = ours(shard, RollupIn::Bar, bar);
-        let watch = ours(Signals::new(Arc::clone(&rules)), SignalIn::Bar, bar);
+        shard.commit(
+            &context(0, &none),
+            &mut (0..INSTRUMENTS).map(seen).collect(),
+            &mut Vec::new(),
+        );
+        let ladder = ours(shard, &none, RollupIn::Bar, bar);
+        let watch = ours(Signals::new(Arc::default()), &rules, SignalIn::Bar, bar);
         println!("| {name} | {ladder:.0} | {:.0} | {watch:.0} |", plain(bar));
     }
 }

@@ -1,10 +1,12 @@
-//! What a commit brings besides records: the watermarks by which everything in it is decided.
+//! What a commit brings besides records: the watermarks by which everything in it is decided, and the rules that count.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use market::{Commit, EventTime, SourceId, Span};
 use serde::{Deserialize, Serialize};
+
+use crate::rules::RulesInForce;
 
 /// A set of sources; there are at most 64 in a job.
 #[derive(
@@ -43,6 +45,8 @@ pub struct CommitContext {
     pub read_from: ReadFrom,
     /// The shards whose states are to be saved as they are after this commit.
     pub saves: Range<u16>,
+    /// The rules that count in it.
+    pub rules: RulesInForce,
 }
 
 /// Which sources speak of an instrument, and its watermark: the minimum over them, which never goes

@@ -5,7 +5,7 @@
 //! | [`ledger`] | instrument | ids, tombstones and trades within the correction horizon; base bars; gaps | O(1) a trade in order, O(log n) what corrects or cancels; one refold per bar and commit in which its open, high, low or close leaves |
 //! | [`rollup`] | instrument | bars of the larger timeframes | per round and changed bar, the bars of the next smaller timeframe under it |
 //! | [`indicators`] | instrument and timeframe | a row per bar and indicator | per round and changed bar, a step per indicator until states are as they were |
-//! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it |
+//! | [`signals`] | instrument, timeframe | a point per bar, a row per alert | per round, rule and changed bar, one evaluation for it and those that look back on it; of a rule that is new, one for each bar |
 //!
 //! | [`portfolio::Fills`] | portfolio | the records of each fill, each position's fills with what they led to, targets | a step for a fill behind all others; else one for each fill from there until the position is what it was |
 //! | [`portfolio::Quotes`] | instrument | closes, fair values | per round and changed instrument, its newest bar and an edge per model |
@@ -23,9 +23,11 @@ pub mod heap;
 pub mod indicators;
 pub mod keyed;
 pub mod ledger;
+pub mod numbers;
 pub mod output;
 pub mod portfolio;
 pub mod rollup;
+pub mod rules;
 pub mod signals;
 pub mod state;
 
@@ -42,5 +44,6 @@ pub use output::{
     AuditEvent, BarChange, GapChange, GapOut, LedgerOut, OutcomeCounts, RecordOutcome, RollupIn,
 };
 pub use rollup::{Rollup, RollupConfig};
-pub use signals::{Alert, AlertChange, AlertKey, SignalIn, SignalOut, Signals};
+pub use rules::{Acknowledged, Acknowledgement, AlertKey, RulesInForce};
+pub use signals::{Alert, AlertChange, SignalIn, SignalOut, Signals};
 pub use state::{NoStates, SavedState, StateError, StateFault, StateReadError, StateStore};

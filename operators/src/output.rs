@@ -97,6 +97,8 @@ pub enum LedgerOut {
     Bar(Arc<BarChange>),
     /// A row that exists already, emitted again because state was restored.
     Restored(CandleKey, Arc<Candle>),
+    /// A row that exists already, emitted again for rules that newly watch it, and for nobody else.
+    Shown(CandleKey, Arc<Candle>),
     /// A gap, or what became of one.
     Gap(Box<GapOut>),
     /// A row for a log.
@@ -133,7 +135,8 @@ impl LedgerOut {
             }
             LedgerOut::NewestBar(instrument, open) => Some(RollupIn::NewestBar(instrument, open)),
             LedgerOut::Restored(key, candle) => Some(RollupIn::Bar(restored(key, candle))),
-            LedgerOut::Gap(_)
+            LedgerOut::Shown(..)
+            | LedgerOut::Gap(_)
             | LedgerOut::Audit(_)
             | LedgerOut::Counts(_)
             | LedgerOut::Accepted(_) => None,
@@ -148,7 +151,15 @@ impl LedgerOut {
         }
     }
 
-    /// The part that indicators and signals need.
+    /// The same for rules alone, if it is a row that exists already.
+    pub(crate) fn shown(self) -> Option<LedgerOut> {
+        match self {
+            LedgerOut::Restored(key, candle) => Some(LedgerOut::Shown(key, candle)),
+            _ => None,
+        }
+    }
+
+    /// The part that indicators and portfolios need.
     pub fn bar_change(self) -> Option<Arc<BarChange>> {
         match self {
             LedgerOut::Bar(change) => Some(change),

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Names for the numbers in rows, fixed when a job is configured.
+use market::RuleId;
+
+/// Names for the numbers in rows.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    /// The names of rules, by number.
-    pub rules: Vec<String>,
+    /// The names of rules.
+    pub rules: RuleNames,
     /// The names of sources and of their partitions, by number.
     pub sources: Vec<(String, PartitionNames)>,
     /// The labels of indicators and the names of their outputs, by number.
@@ -21,6 +23,28 @@ impl Labels {
             outputs.iter().map(move |output| (indicator.as_str(), *output))
         });
         outputs.into_iter().nth(slot)
+    }
+}
+
+/// Names rules by number, including those that are put while the job runs. By default none has a name.
+#[derive(Clone, Default)]
+pub struct RuleNames(Option<Arc<dyn Fn(RuleId) -> String + Send + Sync>>);
+
+impl RuleNames {
+    /// `name` must always return the same name for a rule that is in a row.
+    pub fn new(name: impl Fn(RuleId) -> String + Send + Sync + 'static) -> RuleNames {
+        RuleNames(Some(Arc::new(name)))
+    }
+
+    /// The name of a rule; empty if it has none.
+    pub fn of(&self, rule: RuleId) -> String {
+        self.0.as_ref().map(|name| name(rule)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RuleNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RuleNames({}, …)", self.of(RuleId(0)))
     }
 }
 

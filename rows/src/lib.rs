@@ -26,7 +26,7 @@ pub use cell::Cell;
 pub use column::{Column, ColumnType, NOTIONAL, PRICE, QUANTITY, Scale, Unit, count, key, value};
 pub use comparison::{Comparator, Comparison};
 pub use const_text::are_equal;
-pub use labels::{Labels, PartitionNames};
+pub use labels::{Labels, PartitionNames, RuleNames};
 pub use reader::{
     AsOf, CandlePage, Change, Changes, Cut, Frontier, Page, ReadError, ReadFuture, Scan, Snapshot,
     SnapshotPart, ViewReader,

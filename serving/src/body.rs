@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 
+use super::Context;
 use super::parameter::{ParameterType, RouteParameter, Words};
 use super::posts::{Posts, Room};
 use super::problem::{BODY_TIMEOUT, BUSY, FieldError, Problem, TOO_LARGE, UNREADABLE, UNSUPPORTED};
@@ -42,6 +43,14 @@ pub(super) const CONTENT: RouteParameter = RouteParameter::header(
     "the format of the rows, in UTF-8 and uncompressed",
 )
 .required();
+const JSON: &[&str] = &["application/json"];
+/// The format of a body that is one object.
+pub(super) const JSON_CONTENT: RouteParameter = RouteParameter::header(
+    "Content-Type",
+    ParameterType::MediaTypes(JSON),
+    "the format of the body, in UTF-8 and uncompressed",
+)
+.required();
 /// The body.
 pub(super) const ROWS: RouteParameter = RouteParameter::body(
     "rows",
@@ -66,6 +75,12 @@ where
 /// The format that `Content-Type` names. There is no default: the types that a page of another site may send without a
 /// preflight request are not among these.
 pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
+    let media = media_type(headers, FORMS.words)?;
+    FORMS.meaning(&media).ok_or_else(Problem::internal) // it is one of these words
+}
+
+/// The media type that `Content-Type` names, which must be one of `allowed`. The body must be in UTF-8, as it is.
+fn media_type(headers: &HeaderMap, allowed: &[&'static str]) -> Result<String, Problem> {
     let given = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let given = given.unwrap_or_default();
     let mut parts = given.split(';').map(str::trim);
@@ -76,20 +91,19 @@ pub(super) fn form(headers: &HeaderMap) -> Result<PostedFormat, Problem> {
         }
         _ => true,
     });
-    let known = FORMS.meaning(&media).filter(|_| is_utf8);
-    let form = known.ok_or_else(|| {
+    if !is_utf8 || !allowed.contains(&&*media) {
         let detail = match media.is_empty() {
             true => "the request has no `Content-Type`".to_owned(),
-            false => format!("`{}` is not a form of rows in UTF-8", shown(&given)),
+            false => format!("`{}` is not a form that this path reads, in UTF-8", shown(&given)),
         };
-        unsupported("content-type", detail, FORMS.words.iter().copied())
-    })?;
+        return Err(unsupported("content-type", detail, allowed.iter().copied()));
+    }
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => {
-            let detail = "bodies are read as they are: send the rows uncompressed".to_owned();
+            let detail = "bodies are read as they are: send this one uncompressed".to_owned();
             Err(unsupported("content-encoding", detail, ["identity"].into_iter()))
         }
-        _ => Ok(form),
+        _ => Ok(media),
     }
 }
 
@@ -102,6 +116,24 @@ fn unsupported(
     let pointer = format!("#/header/{header}");
     let error = FieldError { pointer, code: "enum", detail: detail.clone(), allowed };
     Problem::new(UNSUPPORTED, detail).errors(vec![error])
+}
+
+/// Reads a body in JSON of at most `limit` bytes.
+pub(super) async fn read_json(
+    headers: &HeaderMap,
+    chunks: impl Chunks,
+    limit: usize,
+    context: &Context,
+) -> Result<Vec<u8>, Problem> {
+    media_type(headers, JSON)?;
+    let length = length(headers, limit)?;
+    let share = |bytes| context.client.post_bytes(bytes);
+    length.map_or(Ok(()), share)?; // before anything is read, if it is known
+    let (body, _room) = read(chunks, limit, &context.posts).await?;
+    if length.is_none() {
+        share(body.len())?;
+    }
+    Ok(body)
 }
 
 /// The length in `Content-Length`, at most `limit`.
@@ -155,7 +187,8 @@ pub(super) async fn read(
 }
 
 fn too_large(limit: usize) -> Problem {
-    let detail =
-        format!("the body has more than {limit} bytes, which is what `http.body_bytes` allows");
+    let detail = format!(
+        "the body has more than {limit} bytes, the most that this path takes (of rows, `http.body_bytes`)"
+    );
     Problem::new(TOO_LARGE, detail)
 }

@@ -60,7 +60,7 @@ use market::{Calendars, Catalog, Generation, Instrument, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use node_api::ingest::Keeping;
-use node_api::{ControlApi, Health, HttpAccess, Lineage, MetricsText};
+use node_api::{ControlApi, Health, HttpAccess, Lineage, MetricsText, RulesApi};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
 use rows::{Labels, View, ViewList, ViewReader};
@@ -127,6 +127,8 @@ pub struct Context {
     pub keeping: Keeping,
     /// Asks the process to end in order.
     pub control: Arc<dyn ControlApi>,
+    /// The rules, and what changes them.
+    pub rules: Arc<dyn RulesApi>,
     /// Whom it answers.
     pub access: Arc<HttpAccess>,
     /// The keys without one of which nobody is answered; none: there are no keys.

@@ -83,6 +83,8 @@ pub enum ParameterType {
     EntityTags,
     /// Rows, in one of the formats that `Content-Type` names.
     Rows,
+    /// An object in JSON.
+    JsonObject,
 }
 
 /// The bounds of a number, and the number that is meant without the parameter.
@@ -194,6 +196,7 @@ impl ParameterType {
             ParameterType::ContentCodings(_) => "content-codings",
             ParameterType::EntityTags => "entity-tags",
             ParameterType::Rows => "rows",
+            ParameterType::JsonObject => "json-object",
         }
     }
 }

@@ -16,7 +16,12 @@ pub(super) fn resolve(context: &Context, segment: &str) -> Result<Arc<Instrument
         let detail = format!("`{}` is not percent-encoded UTF-8", shown(segment));
         return Err(Problem::new(UNKNOWN_SYMBOL, detail));
     };
-    let exact = context.catalog.get(InstrumentId::of(&symbol));
+    named(context, &symbol)
+}
+
+/// The instrument of this name: its whole name, or the bare symbol if exactly one venue has it.
+pub(super) fn named(context: &Context, symbol: &str) -> Result<Arc<Instrument>, Problem> {
+    let exact = context.catalog.get(InstrumentId::of(symbol));
     let exact = exact.filter(|instrument| context.client.has_instrument(instrument.id));
     if let Some(instrument) = exact.filter(|instrument| *instrument.name == *symbol) {
         return Ok(instrument);
@@ -37,16 +42,16 @@ pub(super) fn resolve(context: &Context, segment: &str) -> Result<Arc<Instrument
         }
         (None, _) => {
             let names = all.iter().map(|instrument| &*instrument.name);
-            let detail = format!("no instrument is named `{}`", shown(&symbol));
+            let detail = format!("no instrument is named `{}`", shown(symbol));
             let problem = Problem::new(UNKNOWN_SYMBOL, detail);
-            Err(problem.suggestions(closest(names, &symbol)))
+            Err(problem.suggestions(closest(names, symbol)))
         }
     }
 }
 
 /// The text of a path segment; `None` if `%` is not followed by two hexadecimal digits or the bytes
 /// are not UTF-8.
-fn percent_decoded(segment: &str) -> Option<String> {
+pub(super) fn percent_decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

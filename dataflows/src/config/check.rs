@@ -12,7 +12,6 @@ use super::files::{self, JobFile, JobFiles};
 use super::portfolios::{self, Portfolios};
 use super::raw::{RawCommit, RawConfig, RawJob, RawLimits, RawState};
 use super::raw_http::RawHttp;
-use super::rules::RawRule;
 use super::values::{duration, in_range, not_after, share, span, timeframes, timeframes_fit};
 use super::{
     Config, ConfigError, ConfiguredSource, ProtectionConfig, RawOutliers, StateConfig, calendars,
@@ -22,6 +21,7 @@ use crate::ingest::dispatcher::InFlightLimits;
 use crate::ingest::sequencer::{Cadence, FileOrder};
 use crate::ingest::state_copy::CopyTarget;
 use crate::jobs::{JobKind, JobPlan, JobSpec};
+use crate::rules::{ConfiguredRules, RawRule, RuleTerms};
 use rows::readers::Bounds;
 
 impl RawConfig {
@@ -233,7 +233,12 @@ impl Computed<'_> {
         let indicators = kinds::indicators(kind, job).iter().map(String::as_str);
         let indicators = IndicatorsConfig::parse(calendars.clone(), indicators)
             .map_err(|error| ConfigError::at("job.indicators")(error.to_string()))?;
-        let (rules, watched) = rules::check(rules, &timeframes, &indicators, registries)?;
+        let indicators = Arc::new(indicators);
+        let terms =
+            RuleTerms { timeframes: timeframes.clone(), indicators: Arc::clone(&indicators) };
+        let checked = rules::check(rules.clone(), &terms, registries)?;
+        let terms = kind.computes_on_bars.then_some(terms);
+        let rules = ConfiguredRules { raw: rules, rules: checked.into(), terms };
         let portfolios = accounts.check(&timeframes, &indicators, catalog)?;
         let base = timeframes.iter().min().copied().unwrap_or(Timeframe::MINUTE); // there is one
         let plan = JobPlan::new(JobSpec {
@@ -246,7 +251,6 @@ impl Computed<'_> {
             outliers: outliers.check()?,
             indicators,
             rules,
-            watched,
         });
         let plan = plan.map_err(ConfigError::at("job.timeframes"))?;
         Ok((plan.with_portfolios(portfolios.for_job(base)), portfolios))

@@ -1,9 +1,9 @@
 //! What the kind of a job asks of its configuration.
 
 use super::portfolios::Written;
-use super::rules::RawRule;
 use super::{ConfigError, RawJob};
 use crate::jobs::JobKind;
+use crate::rules::RawRule;
 
 /// The indicators of a job. One that computes none has none, though the default names some.
 pub(super) fn indicators<'a>(kind: &JobKind, job: &'a RawJob) -> &'a [String] {

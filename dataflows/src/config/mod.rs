@@ -48,9 +48,9 @@ pub use raw::{
 };
 pub use raw_http::{RawClientLimits, RawHttp, RawTls};
 
+pub use crate::rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use outliers::RawOutliers;
 pub use protection::ProtectionConfig;
-pub use rules::{RawBreakout, RawCross, RawRule, RawThreshold};
 pub use sinks::ConfiguredSink;
 pub use sources::ConfiguredSource;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use market::{EventTime, Numbered, SourceId, Span, Timeframe};
-use rows::Labels;
+use rows::{Labels, RuleNames};
 
 use super::{Config, ConfiguredSink, ConfiguredSource, sources};
 use crate::clock::{Ahead, SourceTiming};
@@ -50,7 +50,10 @@ impl Config {
     /// The names of the numbers in rows.
     pub fn labels(&self) -> Labels {
         let sources = self.source_names().into_iter().map(|names| (names.name, names.partitions));
-        let rules = self.registries.with(|registries| registries.rules.names().to_vec());
+        let registries = self.registries.clone();
+        let rules = RuleNames::new(move |rule| {
+            registries.with(|now| now.rules.name(rule).unwrap_or_default().to_owned())
+        });
         Labels { sources: sources.collect(), rules, ..self.job.labels() }
     }
 

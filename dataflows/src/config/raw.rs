@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::outliers::RawOutliers;
 use super::portfolios::{RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 use super::raw_http::RawHttp;
-use super::rules::RawRule;
 use crate::jobs::JOBS;
+use crate::rules::RawRule;
 
 /// A configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -8,6 +8,7 @@ use market::{AccountRecord, IdText, Record};
 use super::idempotency::KeyedPost;
 use super::input::ControlRecord;
 use crate::clock::Binding;
+use crate::rules::RuleChange;
 use crate::views::DeadLetterRow;
 
 /// A closed commit with everything that it binds.
@@ -26,6 +27,8 @@ pub struct ClosedCommit {
     pub control: Vec<ControlRecord>,
     /// The requests with a key whose rows it binds.
     pub posts: Vec<Arc<KeyedPost>>,
+    /// What it says of rules and alerts, in this order.
+    pub rule_changes: Vec<RuleChange>,
     /// Live: when a reader thread sent its oldest row.
     pub oldest: Option<Instant>,
 }

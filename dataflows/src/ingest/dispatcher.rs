@@ -23,6 +23,7 @@ use super::recording::{
 use super::state_copy::StateCopier;
 use crate::clock::{Binding, ClockHistory};
 use crate::publish::{Board, IN_FLIGHT, OverBudget, WorkerFailed, append};
+use crate::rules::{JobRules, RuleAnswers, RuleChange, RunTimeRules};
 use crate::telemetry::Metrics;
 use crate::views::{DeadLetterLog, DeadLetterRow};
 
@@ -72,6 +73,15 @@ pub struct Dispatched {
     pub unrecorded: Option<String>,
 }
 
+/// What a commit holds besides rows that its operators see.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// What happened to sources.
+    pub control: Vec<ControlRecord>,
+    /// What clients have changed of rules and alerts.
+    pub rules: Vec<RuleChange>,
+}
+
 /// Sees commits on their way to the workers, and publishes what describes the process. It must not block.
 pub trait CommitObserver: Send {
     /// A commit was closed. Also called with commits that a restored job has already.
@@ -84,12 +94,7 @@ pub trait CommitObserver: Send {
     fn restore(&mut self, saved: &[u8]);
 
     /// The board knows the commit, and no worker has it yet. `over_budget`: whether more is retained than may be.
-    fn announced(
-        &mut self,
-        binding: &Binding,
-        control: Vec<ControlRecord>,
-        over_budget: Option<OverBudget>,
-    );
+    fn announced(&mut self, binding: &Binding, decided: Decided, over_budget: Option<OverBudget>);
 }
 
 /// The only sender of commits to the workers.
@@ -102,6 +107,7 @@ pub struct CommitDispatcher {
     recording: Option<RecordingKeeper>,
     /// What clients were promised of commits.
     promises: Option<Promises>,
+    rules: JobRules,
     watermarks: Watermarks,
     clients: SourceSet,
     round_watermarks: Watermarks,
@@ -134,7 +140,7 @@ impl CommitDispatcher {
         metrics: Metrics,
         limits: InFlightLimits,
         source_names: Arc<[String]>,
-        registries: SharedRegistries,
+        (registries, rules): (SharedRegistries, JobRules),
     ) -> CommitDispatcher {
         let watermarks = Watermarks::none(source_names.len());
         let in_flight_bytes: Arc<AtomicUsize> = Arc::default();
@@ -148,6 +154,7 @@ impl CommitDispatcher {
             log: None,
             recording: None,
             promises: None,
+            rules,
             round_watermarks: watermarks.clone(),
             watermarks,
             clients: SourceSet::default(),
@@ -251,10 +258,10 @@ impl CommitDispatcher {
     /// Dispatches a commit to the workers; waits while too much is in flight.
     pub fn dispatch(&mut self, closed: ClosedCommit) -> Result<(), DispatchError> {
         if let Some(log) = &mut self.log {
-            log.write(&closed)?;
+            log.write(&closed, self.rules.run_time())?;
         }
         if let Some(recording) = &mut self.recording {
-            recording.write(&closed, Instant::now())?;
+            recording.write(&closed, self.rules.run_time(), Instant::now())?;
         }
         if let Some(promises) = &self.promises {
             promises.note(&closed);
@@ -262,7 +269,11 @@ impl CommitDispatcher {
         if let Some(observer) = &mut self.observer {
             observer.observe(&closed);
         }
-        let ClosedCommit { binding, records, accounts, refused, control, oldest, .. } = closed;
+        let rules =
+            self.rules.apply(&closed.rule_changes, (closed.binding.commit, closed.binding.at));
+        let ClosedCommit {
+            binding, records, accounts, refused, control, rule_changes, oldest, ..
+        } = closed;
         if binding.commit < self.first {
             return Ok(());
         }
@@ -276,8 +287,9 @@ impl CommitDispatcher {
         }
         let over_budget = self.over_budget();
         if let Some(observer) = &mut self.observer {
-            let control = if is_new { control } else { Vec::new() };
-            observer.announced(&binding, control, over_budget);
+            let decided = Decided { control, rules: rule_changes };
+            let decided = if is_new { decided } else { Decided::default() };
+            observer.announced(&binding, decided, over_budget);
         }
 
         let context = Arc::new(CommitContext {
@@ -288,6 +300,7 @@ impl CommitDispatcher {
             round_watermarks: self.round_watermarks.clone(),
             read_from: binding.read_from.clone(),
             saves: self.shards_to_save(binding.commit),
+            rules,
         });
         if self.save_after == Some(binding.commit) {
             let (watermarks, round_watermarks) =
@@ -322,6 +335,20 @@ impl CommitDispatcher {
             checkpoints.tend(self.board.complete_before(), Instant::now());
         }
         Ok(())
+    }
+
+    /// Binds what clients have asked for of rules and alerts to a commit that is dispatched next. Gives what they are told
+    /// when that has happened.
+    pub fn bind_rule_requests(&self, closed: &mut ClosedCommit) -> RuleAnswers {
+        let (commit, at) = (closed.binding.commit, closed.binding.at);
+        let (changes, answers) = self.rules.bind(commit, at);
+        closed.rule_changes = changes;
+        answers
+    }
+
+    /// These rules were put at run time before the commit that is dispatched next.
+    pub fn knows_rules(&mut self, rules: RunTimeRules) {
+        self.rules.go_on(rules);
     }
 
     /// The shards that are saved after a commit.

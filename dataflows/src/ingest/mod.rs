@@ -34,7 +34,7 @@ mod system_time;
 
 pub(crate) use causes::with_causes;
 pub use closed_commit::ClosedCommit;
-pub use dispatcher::{CommitDispatcher, CommitObserver, DispatchError, InFlightLimits};
+pub use dispatcher::{CommitDispatcher, CommitObserver, Decided, DispatchError, InFlightLimits};
 pub use event_queues::{EventReceiver, EventSender, event_queue, event_queues};
 pub use feed::{Delivery, FeedSender, feed};
 pub use input::{ControlEvent, ControlRecord, SourceEvent};

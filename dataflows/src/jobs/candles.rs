@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{CandleKey, SeriesId};
+use market::CandleKey;
 use operators::indicators::{IndicatorChange, IndicatorKey, IndicatorOut, Indicators};
 use operators::keyed::Time;
 use operators::portfolio::ValuationStreams;
@@ -34,7 +34,7 @@ pub(super) const JOB: JobKind = JobKind {
         saved(LEDGER, 1, &[]),
         saved(ROLLUPS, 1, &["job.timeframes"]),
         saved(INDICATORS, 1, &["job.timeframes", "job.indicators"]),
-        saved(SIGNALS, 2, &["job.timeframes", "job.indicators", "rule"]),
+        saved(SIGNALS, 3, &["job.timeframes", "job.indicators", "rule"]),
         saved(FILLS, 1, &[]),
         saved(QUOTES, 1, &[]),
     ],
@@ -78,7 +78,7 @@ fn build(
     views.publish(gaps.inspect_batch(counting::missing_trades(metrics)));
     views.publish(indicators);
     let alerts = signals.clone().flat_map(SignalOut::alert);
-    views.publish(alerts.inspect_batch(counting::alerts(metrics, &plan.rules)));
+    views.publish(alerts.inspect_batch(counting::alerts(metrics, board.labels.rules.clone())));
     views.publish(signals.flat_map(SignalOut::signal));
     publish_valuation(valuation, &mut views);
     Ok(views.finish())
@@ -91,11 +91,12 @@ fn signals<'scope>(
     bars: StreamVec<'scope, Time, LedgerOut>,
     indicators: StreamVec<'scope, Time, IndicatorOut>,
 ) -> Result<StreamVec<'scope, Time, SignalOut>, StateError> {
-    let (rules, watched) = (Arc::clone(&plan.rules), plan.watched_slots());
-    let any_rules = !rules.is_empty();
-    let values = indicators.flat_map(move |out| values_for_signals(out, &watched));
-    let bars = bars.flat_map(move |out| out.bar_change().filter(|_| any_rules).map(SignalIn::Bar));
-    set.keyed(bars.concat(values), SIGNALS, move || Signals::new(Arc::clone(&rules)))
+    let labels: Arc<[String]> = plan.indicators.slot_labels().into();
+    let watching = Arc::clone(&plan.watching);
+    let bars = bars.flat_map(move |out| SignalIn::of_bar(out, watching.bars()));
+    let watching = Arc::clone(&plan.watching);
+    let numbers = indicators.flat_map(move |out| SignalIn::of_numbers(out, watching.numbers()));
+    set.keyed(bars.concat(numbers), SIGNALS, move || Signals::new(Arc::clone(&labels)))
 }
 
 fn publish_valuation<'scope>(valuation: ValuationStreams<'scope>, views: &mut ViewOutputs<'scope>) {
@@ -109,27 +110,12 @@ fn publish_valuation<'scope>(valuation: ValuationStreams<'scope>, views: &mut Vi
     views.publish(faults);
 }
 
-/// The numbers of a bar that rules refer to, of those that changed.
-fn values_for_signals(out: IndicatorOut, watched: &[(SeriesId, usize)]) -> Vec<SignalIn> {
-    if watched.is_empty() {
-        return Vec::new();
-    }
-    let change = out.changed();
-    let CandleKey { instrument, timeframe, open_time } = change.key;
-    let values = watched.iter().filter_map(|(series, slot)| {
-        let (_, after) = change.of(*slot)?;
-        let (series, value) = (*series, after.map(|after| after.value.0));
-        Some(SignalIn::Value { instrument, timeframe, open_time, series, value })
-    });
-    values.collect()
-}
-
 /// The numbers of a bar that may be fair values, of those that changed.
 fn numbers_for_portfolios(out: IndicatorOut, fair: &[FairSlot]) -> Vec<IndicatorChange> {
     if fair.is_empty() {
         return Vec::new();
     }
-    let change = out.changed();
+    let Some(change) = out.changed() else { return Vec::new() };
     let CandleKey { instrument, timeframe, open_time } = change.key;
     let numbers = fair.iter().filter_map(|((indicator, output), slot)| {
         let (indicator, output) = (*indicator, *output);

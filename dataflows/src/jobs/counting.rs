@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use market::Gap;
 use operators::keyed::Time;
-use operators::signals::{AlertChange, Rule};
+use operators::signals::AlertChange;
 use operators::{AuditEvent, GapChange, GapOut, LedgerOut, OutcomeCounts, RecordOutcome};
 
 use crate::telemetry::Metrics;
+use rows::RuleNames;
 
 /// Counts records by outcome and source, and what the logs of audits do not count.
 pub(super) fn records(
@@ -67,17 +68,16 @@ pub(super) fn missing_trades(metrics: &Metrics) -> impl Fn(&Time, &Vec<GapOut>) 
 /// Counts alerts that are raised or withdrawn, by rule.
 pub(super) fn alerts(
     metrics: &Metrics,
-    rules: &Arc<[Rule]>,
+    rules: RuleNames,
 ) -> impl Fn(&Time, &Vec<AlertChange>) + use<> {
-    let (metrics, rules) = (metrics.clone(), Arc::clone(rules));
-    rules.iter().for_each(|rule| metrics.rule(&rule.name));
+    let metrics = metrics.clone();
     move |_commit, changes| {
         // An alert that is emitted again after a restore was counted before.
         for change in changes.iter().filter(|change| !change.restored) {
-            let Some(rule) = rules.iter().find(|rule| rule.id == change.key.rule) else { continue };
-            match (change.before.is_some_and(|before| before.raised), change.after.raised) {
-                (false, true) => metrics.alerts_raised(&rule.name, 1),
-                (true, false) => metrics.alerts_withdrawn(&rule.name, 1),
+            let was_raised = change.before.as_ref().is_some_and(|before| before.raised);
+            match (was_raised, change.after.raised) {
+                (false, true) => metrics.alerts_raised(&rules.of(change.key.rule), 1),
+                (true, false) => metrics.alerts_withdrawn(&rules.of(change.key.rule), 1),
                 (false, false) | (true, true) => {}
             }
         }

@@ -12,7 +12,7 @@ use operators::keyed::Time;
 use timely::dataflow::Scope;
 
 pub use operator_set::LEDGER;
-pub use plan::{JobContext, JobPlan, JobSpec, Watched};
+pub use plan::{JobContext, JobPlan, JobSpec};
 
 use crate::publish::WorkerViews;
 use rows::ViewList;

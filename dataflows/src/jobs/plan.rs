@@ -1,14 +1,13 @@
 //! What a job of a configuration computes, whichever it is: the checked parts of which its operators are made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use market::{Calendars, SeriesId, Span, Timeframe};
+use market::{Calendars, Span, Timeframe};
 use operators::indicators::IndicatorsConfig;
 use operators::keyed::Time;
 use operators::portfolio::PortfolioConfig;
-use operators::signals::Rule;
 use operators::{LedgerConfig, OutlierRule, RollupConfig, StateError, StateStore};
 use timely::dataflow::Scope;
 use timely::scheduling::SyncActivator;
@@ -16,8 +15,9 @@ use timely::scheduling::SyncActivator;
 use super::JobKind;
 use crate::ingest::Delivery;
 use crate::publish::{Board, WorkerViews};
+use crate::rules::{ConfiguredRules, Watching};
 use crate::telemetry::Metrics;
-use rows::Labels;
+use rows::{Labels, RuleNames};
 
 /// What a job computes, checked.
 #[derive(Clone, Debug)]
@@ -27,15 +27,13 @@ pub struct JobPlan {
     pub(super) ledger: Arc<LedgerConfig>,
     pub(super) rollups: Arc<RollupConfig>,
     pub(super) indicators: Arc<IndicatorsConfig>,
-    pub(super) rules: Arc<[Rule]>,
-    /// Which numbers rules refer to, and as which series.
-    pub(super) watched: Arc<Watched>,
+    /// Its rules, and what those may refer to that are put while it runs.
+    pub rules: Arc<ConfiguredRules>,
+    /// What rules look at.
+    pub watching: Arc<Watching>,
     pub(super) portfolios: Arc<PortfolioConfig>,
     pub(super) timeframes: Vec<Timeframe>,
 }
-
-/// What rules may refer to: the numbers (indicator, output) that some rule does.
-pub type Watched = BTreeMap<SeriesId, (u16, u8)>;
 
 /// A number (indicator, output), and its slot among those of a bar.
 pub(super) type FairSlot = ((u16, u8), usize);
@@ -73,11 +71,9 @@ pub struct JobSpec {
     /// Which prices are far away from recent ones.
     pub outliers: OutlierRule,
     /// Indicators of every timeframe.
-    pub indicators: IndicatorsConfig,
+    pub indicators: Arc<IndicatorsConfig>,
     /// Rules that raise alerts.
-    pub rules: Vec<Rule>,
-    /// What they refer to.
-    pub watched: Watched,
+    pub rules: ConfiguredRules,
 }
 
 impl JobPlan {
@@ -86,7 +82,7 @@ impl JobPlan {
     /// # Errors
     /// In words, if the timeframes do not fit together.
     pub fn new(spec: JobSpec) -> Result<JobPlan, String> {
-        let JobSpec { kind, mut timeframes, calendars, indicators, rules, watched, .. } = spec;
+        let JobSpec { kind, mut timeframes, calendars, indicators, rules, .. } = spec;
         let JobSpec { reject_after, correction_horizon, gaps_max, outliers, .. } = spec;
         timeframes.sort_unstable();
         timeframes.dedup();
@@ -102,9 +98,9 @@ impl JobPlan {
             kind,
             ledger: Arc::new(ledger),
             rollups: Arc::new(rollups),
-            indicators: Arc::new(indicators),
-            rules: rules.into(),
-            watched: Arc::new(watched),
+            indicators,
+            rules: Arc::new(rules),
+            watching: Arc::default(),
             portfolios,
             timeframes,
         })
@@ -133,17 +129,9 @@ impl JobPlan {
         Labels {
             // Which the job does not know; nor does it know rules that are gone.
             sources: Vec::new(),
-            rules: Vec::new(),
+            rules: RuleNames::default(),
             indicators: indicators.map(|one| (one.label(), one.outputs())).collect(),
         }
-    }
-
-    /// The slots of the numbers that rules refer to, with the series that they are.
-    pub(super) fn watched_slots(&self) -> Vec<(SeriesId, usize)> {
-        let slots = self.watched.iter().filter_map(|(series, (indicator, output))| {
-            Some((*series, self.indicators.slot(*indicator, *output)?))
-        });
-        slots.collect()
     }
 
     /// The slots of the numbers that are somebody's fair values.

@@ -87,6 +87,8 @@ pub fn run_live(
         stopping: &|| http_ingest.iter().for_each(HttpIngest::refuse),
     };
     let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
+    let rule_requests = job.rules.requests().clone();
+    rule_requests.open();
     let dispatcher = &mut job.dispatcher;
     dispatcher.survives_recording(config.on_recording_error);
     let naming = Naming { sources: &names, catalog: &config.catalog };
@@ -94,6 +96,7 @@ pub fn run_live(
         sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
     http_ingest.iter().for_each(HttpIngest::refuse);
+    rule_requests.close();
     readers.into_iter().for_each(|reader| drop(reader.join()));
     let report = job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options);
     // Not before the log has ended: the last requests are answered when it is durable.

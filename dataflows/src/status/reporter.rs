@@ -9,7 +9,7 @@ use super::sources::SourceStatuses;
 use crate::clock::Binding;
 use crate::delivery::SinkStatuses;
 use crate::health::HealthMonitor;
-use crate::ingest::{ClosedCommit, CommitObserver, ControlRecord};
+use crate::ingest::{ClosedCommit, CommitObserver, Decided};
 use crate::publish::{Board, OverBudget, append};
 use crate::views::{ControlLog, HEALTH, HealthRow, IncidentLog, SINKS, SOURCES};
 
@@ -39,16 +39,11 @@ impl CommitObserver for StatusReporter {
         self.sources.decode(saved);
     }
 
-    fn announced(
-        &mut self,
-        binding: &Binding,
-        control: Vec<ControlRecord>,
-        over_budget: Option<OverBudget>,
-    ) {
-        for row in self.sources.decisions(binding.commit, &control) {
+    fn announced(&mut self, binding: &Binding, decided: Decided, over_budget: Option<OverBudget>) {
+        for row in self.sources.decisions(binding.commit, &decided) {
             append::<ControlLog>(&self.board, binding.commit, row);
         }
-        for incident in self.sources.incidents(binding.commit, control) {
+        for incident in self.sources.incidents(binding.commit, decided.control) {
             self.health.log_incident(&incident);
             append::<IncidentLog>(&self.board, binding.commit, incident);
         }

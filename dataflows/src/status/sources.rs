@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Binding;
 use crate::ingest::connections::Connections;
-use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord};
+use crate::ingest::{ClosedCommit, ControlEvent, ControlRecord, Decided};
+use crate::rules::RuleChange;
 use crate::views::{ControlKind, ControlRow, DeadLetterRow, IncidentRow, SourceRow};
 use rows::{Cell, PartitionNames, Row};
 
@@ -140,19 +141,43 @@ impl SourceStatuses {
         })
     }
 
-    /// The decisions among the control records of a commit, as rows.
-    pub fn decisions(&self, commit: Commit, control: &[ControlRecord]) -> Vec<ControlRow> {
-        let decided = control.iter().filter_map(|ControlRecord { source, event }| {
+    /// What was decided in a commit, as rows.
+    pub fn decisions(&self, commit: Commit, decided: &Decided) -> Vec<ControlRow> {
+        let row = |kind| ControlRow {
+            commit,
+            number: 0,
+            kind,
+            source: None,
+            rule: None,
+            by: None,
+            detail: None,
+        };
+        let of_sources = decided.control.iter().filter_map(|ControlRecord { source, event }| {
             let kind = match event {
                 ControlEvent::Paused => ControlKind::Paused,
                 ControlEvent::Resumed => ControlKind::Resumed,
                 _ => return None,
             };
             let (info, _) = self.sources.get(*source as usize)?;
-            Some((kind, info.as_ref()?.name.clone()))
+            Some(ControlRow { source: Some(info.as_ref()?.name.clone()), ..row(kind) })
         });
-        let rows = (0..).zip(decided);
-        rows.map(|(number, (kind, source))| ControlRow { commit, number, kind, source }).collect()
+        let known = |by: &String| Some(by.clone()).filter(|by| !by.is_empty());
+        let of_rules = decided.rules.iter().filter_map(|change| match change {
+            RuleChange::Put { name, rule, by } => Some(ControlRow {
+                rule: Some(name.clone()),
+                by: known(by),
+                detail: Some(rule.clone()),
+                ..row(ControlKind::RulePut)
+            }),
+            RuleChange::Delete { name, by } => Some(ControlRow {
+                rule: Some(name.clone()),
+                by: known(by),
+                ..row(ControlKind::RuleDeleted)
+            }),
+            RuleChange::Acknowledge { .. } => None, // an event of the alert
+        });
+        let rows = (0..).zip(of_sources.chain(of_rules));
+        rows.map(|(number, row)| ControlRow { number, ..row }).collect()
     }
 
     /// The state of each source after a commit, by its number.
@@ -325,6 +350,7 @@ mod tests {
             refused: Vec::new(),
             control: Vec::new(),
             posts: Vec::new(),
+            rule_changes: Vec::new(),
             oldest: None,
         }
     }
@@ -427,18 +453,31 @@ mod tests {
 
     #[test]
     fn decisions_have_the_names_of_their_sources() {
-        let events = [
+        let events = vec![
             control(0, ControlEvent::Paused),
             control(1, ControlEvent::CaughtUp),
             control(1, ControlEvent::Resumed),
         ];
-        let rows = statuses().decisions(Commit(5), &events);
-        let row = |number, kind, source: &str| ControlRow {
-            commit: Commit(5),
-            number,
-            kind,
-            source: source.to_owned(),
-        };
-        assert_eq!(rows, [row(0, ControlKind::Paused, "a"), row(1, ControlKind::Resumed, "b")]);
+        let (name, by) = ("r".to_owned(), String::new());
+        let put =
+            RuleChange::Put { name: name.clone(), rule: "{}".to_owned(), by: "me".to_owned() };
+        let rules = vec![put, RuleChange::Delete { name, by }];
+        let rows = statuses().decisions(Commit(5), &Decided { control: events, rules });
+        let shown = rows.iter().map(|row| {
+            let ControlRow { number, kind, source, rule, by, detail, commit: _ } = row;
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let texts = [source, rule, by, detail].map(text);
+            (*number, *kind, texts.join(","))
+        });
+        let want = [
+            (0, ControlKind::Paused, "a,,,"),
+            (1, ControlKind::Resumed, "b,,,"),
+            (2, ControlKind::RulePut, ",r,me,{}"),
+            (3, ControlKind::RuleDeleted, ",r,,"),
+        ];
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            want.map(|(at, kind, all)| (at, kind, all.to_owned()))
+        );
     }
 }

@@ -2,22 +2,43 @@
 
 use std::cmp::Ordering;
 use std::slice;
+use std::sync::Arc;
 
-use market::{Commit, Numbered};
-use operators::signals::AlertChange;
-use operators::{Alert, AlertKey};
+use market::Commit;
+use operators::AlertKey;
+use operators::signals::{Acknowledged, AlertChange, Raising};
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{LogView, TakeEntry};
 use rows::{Cell, Column, ColumnType, Labels, PRICE, View, ViewKind, key, value};
 
 /// What became of an alert in a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertEvent {
     key: AlertKey,
-    /// Whether the rule came to hold, or ceased to; neither if only the bar became final, or is open again.
-    moved: bool,
-    alert: Alert,
+    kind: AlertEventKind,
+    raising: Raising,
+    /// Who has acknowledged it, and what they say.
+    acknowledged: Option<Arc<Acknowledged>>,
+}
+
+/// What became of it; of several things the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum AlertEventKind {
+    Raised,
+    Withdrawn,
+    Settled,
+    Unsettled,
+    Acknowledged,
+}
+
+impl AlertEventKind {
+    const NAMES: [&'static str; 5] =
+        ["raised", "withdrawn", "settled", "unsettled", "acknowledged"];
+
+    fn name(self) -> &'static str {
+        AlertEventKind::NAMES[self as usize]
+    }
 }
 
 /// The log `alert_events`.
@@ -31,8 +52,9 @@ const COLUMNS: &[Column] = &[
     key("rule", ColumnType::Text, "name of the rule"),
     value(
         "kind",
-        ColumnType::Word(&["raised", "withdrawn", "settled", "unsettled"]),
-        "raised; withdrawn when a restatement ended its cause; settled when the bar became final; unsettled if it is open again",
+        ColumnType::Word(&AlertEventKind::NAMES),
+        "raised; withdrawn when a restatement ended its cause, or the rule is gone; settled when the bar became final; \
+         unsettled if it is open again; acknowledged",
     ),
     value(
         "raised_at",
@@ -42,6 +64,8 @@ const COLUMNS: &[Column] = &[
     value("price", PRICE, "close of the bar then; empty of a bar without prices").nullable(),
     value("value", ColumnType::Number, "number at the bar then that the rule compares; else empty")
         .nullable(),
+    value("by", ColumnType::Text, "who has acknowledged it").nullable(),
+    value("note", ColumnType::Text, "what they say").nullable(),
 ];
 
 impl LogView for AlertEventLog {
@@ -51,7 +75,7 @@ impl LogView for AlertEventLog {
         name: "alert_events",
         kind: ViewKind::Log,
         columns: COLUMNS,
-        doc: "alerts that were raised, withdrawn or settled, each time",
+        doc: "alerts that were raised, withdrawn, settled or acknowledged, each time",
         history: false,
         recorded: true,
     };
@@ -60,31 +84,36 @@ impl LogView for AlertEventLog {
         slice::from_ref(entry)
     }
 
+    fn bytes(entry: &AlertEvent) -> usize {
+        let shared = entry.acknowledged.as_ref().map_or(0, |own| own.bytes());
+        size_of::<AlertEvent>() + shared
+    }
+
     fn order(one: &AlertEvent, other: &AlertEvent) -> Ordering {
         one.key.cmp(&other.key)
     }
 
     fn cells(row: &AlertEvent, commit: Commit, labels: &Labels, into: &mut Vec<Cell>) {
-        let AlertEvent { key, moved, alert } = *row;
-        let kind = match (moved, alert.raised, alert.settled) {
-            (true, true, _) => "raised",
-            (true, false, _) => "withdrawn",
-            (false, _, true) => "settled",
-            (false, _, false) => "unsettled",
+        let AlertEvent { key, kind, raising, acknowledged } = row;
+        let text = |text: &String| match text.is_empty() {
+            true => Cell::Null,
+            false => Cell::Text(text.clone()),
         };
         into.extend([
             Cell::Unsigned(commit.0),
             Cell::Instrument(key.instrument),
             Cell::Timeframe(key.timeframe),
             Cell::Time(key.open_time),
-            Cell::Text(labels.rules.get(key.rule.number()).cloned().unwrap_or_default()),
-            Cell::Word(kind),
-            Cell::Time(alert.raising.at),
-            alert.raising.close.map_or(Cell::Null, |(mantissa, scale)| Cell::Decimal {
+            Cell::Text(labels.rules.of(key.rule)),
+            Cell::Word(kind.name()),
+            Cell::Time(raising.at),
+            raising.close.map_or(Cell::Null, |(mantissa, scale)| Cell::Decimal {
                 mantissa: i128::from(mantissa),
                 scale,
             }),
-            alert.raising.value.map_or(Cell::Null, |value| Cell::number(value.0)),
+            raising.value.map_or(Cell::Null, |value| Cell::number(value.0)),
+            acknowledged.as_ref().map_or(Cell::Null, |own| text(&own.by)),
+            acknowledged.as_ref().map_or(Cell::Null, |own| text(&own.note)),
         ]);
     }
 }
@@ -93,9 +122,22 @@ impl TakeEntry for AlertEventLog {
     type Out = AlertChange;
 
     fn take(change: &AlertChange) -> Option<AlertEvent> {
-        let AlertChange { key, before, after, restored } = *change;
-        let moved = before.is_some_and(|before| before.raised) != after.raised;
-        let settled = before.is_some_and(|before| before.settled) != after.settled;
-        (!restored && (moved || settled)).then_some(AlertEvent { key, moved, alert: after })
+        let AlertChange { key, before, after, restored } = change;
+        let before = before.as_ref();
+        let kind = if before.is_some_and(|before| before.raised) != after.raised {
+            if after.raised { AlertEventKind::Raised } else { AlertEventKind::Withdrawn }
+        } else if before.is_some_and(|before| before.settled) != after.settled {
+            if after.settled { AlertEventKind::Settled } else { AlertEventKind::Unsettled }
+        } else if before.and_then(|before| before.acknowledged.as_ref())
+            != after.acknowledged.as_ref()
+        {
+            AlertEventKind::Acknowledged
+        } else {
+            return None;
+        };
+        let acknowledged = after.acknowledged.clone();
+        let acknowledged = acknowledged.filter(|_| kind == AlertEventKind::Acknowledged);
+        let (key, raising) = (*key, after.raising);
+        (!restored).then_some(AlertEvent { key, kind, raising, acknowledged })
     }
 }

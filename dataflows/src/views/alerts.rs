@@ -1,6 +1,6 @@
 //! The view `alerts`.
 
-use market::{CandleKey, Numbered, RuleId};
+use market::{CandleKey, RuleId};
 use operators::signals::AlertChange;
 use operators::{Alert, AlertKey};
 
@@ -41,6 +41,14 @@ const COLUMNS: &[Column] = &[
     value("first_commit", ColumnType::Unsigned, "commit that first raised it"),
     value("last_commit", ColumnType::Unsigned, "commit that last raised or withdrew it"),
     count("changes", "changes", "how often it was raised or withdrawn"),
+    value(
+        "acknowledged_at",
+        ColumnType::Time,
+        "system time of the commit that acknowledged it; empty if nobody has since it was last raised",
+    )
+    .nullable(),
+    value("acknowledged_by", ColumnType::Text, "name of whoever did").nullable(),
+    value("note", ColumnType::Text, "what they say").nullable(),
 ];
 
 impl KeyedView for AlertsView {
@@ -60,6 +68,10 @@ impl KeyedView for AlertsView {
         true
     }
 
+    fn shared_bytes(alert: &Alert) -> usize {
+        alert.acknowledged.as_ref().map_or(0, |own| own.bytes())
+    }
+
     fn prefix(key: &AlertKey) -> KeyPrefix {
         let AlertKey { instrument, timeframe, open_time, .. } = *key;
         bar_prefix(&CandleKey { instrument, timeframe, open_time })
@@ -71,7 +83,7 @@ impl KeyedView for AlertsView {
     }
 
     fn cells(key: &AlertKey, alert: &Alert, _part: usize, labels: &Labels, into: &mut Vec<Cell>) {
-        let rule = labels.rules.get(key.rule.number()).cloned().unwrap_or_default();
+        let rule = labels.rules.of(key.rule);
         into.extend([
             Cell::Instrument(key.instrument),
             Cell::Timeframe(key.timeframe),
@@ -88,6 +100,16 @@ impl KeyedView for AlertsView {
             Cell::Unsigned(alert.first.0),
             Cell::Unsigned(alert.last.0),
             Cell::Unsigned(alert.changes.into()),
+        ]);
+        let acknowledged = alert.acknowledged.as_ref();
+        let text = |text: &String| match text.is_empty() {
+            true => Cell::Null,
+            false => Cell::Text(text.clone()),
+        };
+        into.extend([
+            acknowledged.map_or(Cell::Null, |own| Cell::Time(own.at)),
+            acknowledged.map_or(Cell::Null, |own| text(&own.by)),
+            acknowledged.map_or(Cell::Null, |own| text(&own.note)),
         ]);
     }
 }

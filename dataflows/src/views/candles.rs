@@ -67,6 +67,7 @@ impl TakeRows for CandlesView {
             | LedgerOut::Counts(_)
             | LedgerOut::Accepted(_)
             | LedgerOut::SourceSeen(..)
+            | LedgerOut::Shown(..)
             | LedgerOut::NewestBar(..) => {}
         }
     }

@@ -19,8 +19,14 @@ pub struct ControlRow {
     pub number: u32,
     /// What was decided.
     pub kind: ControlKind,
-    /// The name of the source that it is about.
-    pub source: String,
+    /// The name of the source that it is about, if it is about one.
+    pub source: Option<String>,
+    /// The name of the rule that it is about, if it is about one.
+    pub rule: Option<String>,
+    /// The name of whoever has decided it, if that is known.
+    pub by: Option<String>,
+    /// More, in words.
+    pub detail: Option<String>,
 }
 
 /// What was decided.
@@ -30,10 +36,14 @@ pub enum ControlKind {
     Paused,
     /// Events of a source are taken again.
     Resumed,
+    /// A rule counts from now on.
+    RulePut,
+    /// A rule does not count any more.
+    RuleDeleted,
 }
 
 impl ControlKind {
-    const NAMES: [&'static str; 2] = ["paused", "resumed"];
+    const NAMES: [&'static str; 4] = ["paused", "resumed", "rule_put", "rule_deleted"];
 
     fn name(self) -> &'static str {
         ControlKind::NAMES[self as usize]
@@ -49,9 +59,13 @@ const COLUMNS: &[Column] = &[
     value(
         "kind",
         ColumnType::Word(&ControlKind::NAMES),
-        "paused: nothing more is taken of the source; resumed: it is taken again",
+        "paused: nothing more is taken of the source; resumed: it is taken again; rule_put: the rule counts from now on; \
+         rule_deleted: it does not any more",
     ),
-    value("source", ColumnType::Text, "name of the source"),
+    value("source", ColumnType::Text, "name of the source, if it is about one").nullable(),
+    value("rule", ColumnType::Text, "name of the rule, if it is about one").nullable(),
+    value("by", ColumnType::Text, "who has decided it, where that is known").nullable(),
+    value("detail", ColumnType::Text, "of a rule that is put, the rule as JSON").nullable(),
 ];
 
 impl LogView for ControlLog {
@@ -71,7 +85,9 @@ impl LogView for ControlLog {
     }
 
     fn bytes(row: &ControlRow) -> usize {
-        size_of::<ControlRow>() + heap::vec::<u8>(row.source.capacity())
+        let texts = [&row.source, &row.rule, &row.by, &row.detail].into_iter().flatten();
+        let texts = texts.map(|text| heap::vec::<u8>(text.capacity()));
+        size_of::<ControlRow>() + texts.sum::<usize>()
     }
 
     fn order(one: &ControlRow, other: &ControlRow) -> Ordering {
@@ -79,11 +95,15 @@ impl LogView for ControlLog {
     }
 
     fn cells(row: &ControlRow, _commit: Commit, _labels: &Labels, into: &mut Vec<Cell>) {
+        let text = |text: &Option<String>| text.clone().map_or(Cell::Null, Cell::Text);
         into.extend([
             Cell::Unsigned(row.commit.0),
             Cell::Unsigned(row.number.into()),
             Cell::Word(row.kind.name()),
-            Cell::Text(row.source.clone()),
+            text(&row.source),
+            text(&row.rule),
+            text(&row.by),
+            text(&row.detail),
         ]);
     }
 }

@@ -94,6 +94,7 @@ impl TakeRows for IndicatorsView {
         match out {
             IndicatorOut::Changed(change) => rows.change(change.key, change.before, change.after),
             IndicatorOut::Restored(key, numbers) => rows.restored(key, numbers),
+            IndicatorOut::Shown(..) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The view `signals`.
 
-use market::{CandleKey, Numbered, RuleId};
+use market::{CandleKey, RuleId};
 use operators::signals::{Signal, SignalChange, SignalKey};
 
 use super::bars::{bar_prefix, lowest_bar};
@@ -60,7 +60,7 @@ impl KeyedView for SignalsView {
         labels: &Labels,
         into: &mut Vec<Cell>,
     ) {
-        let rule = labels.rules.get(key.rule.number()).cloned().unwrap_or_default();
+        let rule = labels.rules.of(key.rule);
         into.extend([
             Cell::Instrument(key.instrument),
             Cell::Timeframe(key.timeframe),

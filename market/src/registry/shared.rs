@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Registries, RegistryError};
-use crate::id::{CalendarId, PartitionId, RuleId, SeriesId, SourceId};
+use crate::id::{CalendarId, PartitionId, RuleId, SourceId};
 
 /// The registries of a job, which grow while it runs: servers gain partitions. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -43,11 +43,6 @@ impl SharedRegistries {
     /// The id of a rule, which gets the next number if its name is new.
     pub fn register_rule(&self, name: &str) -> Result<RuleId, RegistryError> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).rules.register(name)
-    }
-
-    /// The id of a number of an indicator, which gets the next number if its name is new.
-    pub fn register_series(&self, name: &str) -> Result<SeriesId, RegistryError> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).series.register(name)
     }
 
     /// The id of a calendar, which gets the next number if its name is new.

@@ -74,6 +74,15 @@ impl IndicatorsConfig {
         Some(first + usize::from(output)).filter(|_| usize::from(output) < outputs)
     }
 
+    /// What the numbers in the slots are called in full, such as `macd12_26_9.signal`.
+    pub fn slot_labels(&self) -> Vec<String> {
+        let label = |indicator: &Indicator| {
+            let label = indicator.label();
+            indicator.outputs().iter().map(move |output| format!("{label}.{output}"))
+        };
+        self.indicators.iter().flat_map(label).collect()
+    }
+
     pub(super) fn labels(&self) -> Vec<String> {
         self.indicators.iter().map(Indicator::label).collect()
     }

@@ -51,14 +51,13 @@ mod vwap;
 mod willr;
 mod wma;
 
+pub use crate::numbers::{IndicatorValue, Numbers, Reading};
 pub use config::IndicatorsConfig;
 pub use label::Indicator;
 pub use operator::Indicators;
 pub use series::IndicatorSeries;
 pub use spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
-pub use value::{
-    IndicatorChange, IndicatorKey, IndicatorOut, IndicatorValue, Numbers, NumbersChange, Reading,
-};
+pub use value::{IndicatorChange, IndicatorKey, IndicatorOut, NumbersChange};
 
 /// All indicators, by name.
 pub const INDICATORS: &[&dyn IndicatorSpec] = &[

@@ -85,6 +85,18 @@ impl Core for Indicators {
         self.all_series.values().for_each(|series| series.restate(out));
     }
 
+    fn show(&self, context: &CommitContext, out: &mut Vec<IndicatorOut>) {
+        let shows = |of: &(InstrumentId, Timeframe)| context.rules.shows(of.0, of.1);
+        let mut rows = Vec::new();
+        for (_, series) in self.all_series.iter().filter(|(of, _)| shows(of)) {
+            series.restate(&mut rows);
+            out.extend(rows.drain(..).map(|row| match row {
+                IndicatorOut::Restored(key, numbers) => IndicatorOut::Shown(key, numbers),
+                other => other,
+            }));
+        }
+    }
+
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let all_series = self.all_series.iter().map(|(at, series)| Ok((*at, series.encode()?)));
         let changed =

@@ -4,7 +4,7 @@ use super::input::{Close, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 use super::step::{LookBack, Row, Step};
 use super::textbook;
-use super::value::Reading;
+use crate::numbers::Reading;
 use market::{Bar, Calendars, EventTime};
 
 pub(super) struct Spec;

@@ -5,8 +5,8 @@
 
 use market::EventTime;
 
-use super::value::{Numbers, Reading};
 use crate::heap;
+use crate::numbers::{Numbers, Reading};
 
 /// A row per bar, a slot per output of each column.
 #[derive(Clone, Debug, Default)]

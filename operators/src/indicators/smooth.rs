@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::value::Reading;
+use crate::numbers::Reading;
 
 /// A running mean that begins as the plain mean of its first `period` numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

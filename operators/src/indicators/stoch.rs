@@ -4,8 +4,8 @@ use super::input::{RangeClose, Units};
 use super::spec::{IndicatorError, IndicatorSpec, Parameter, Params, Recipe};
 use super::step::{LookBack, Row, Step};
 use super::textbook;
-use super::value::Reading;
 use super::window;
+use crate::numbers::Reading;
 use market::{Bar, Calendars, EventTime};
 use serde::{Deserialize, Serialize};
 

@@ -163,6 +163,16 @@ impl<B: InstrumentLedger> Core for LedgerShard<B> {
         self.instruments.values().for_each(|state| state.restate(self.config.base, out));
     }
 
+    fn show(&self, context: &CommitContext, out: &mut Vec<LedgerOut>) {
+        let base = self.config.base;
+        let shown = self.instruments.iter().filter(|(id, _)| context.rules.shows(**id, base));
+        let mut rows = Vec::new();
+        for (_, state) in shown {
+            state.restate(base, &mut rows);
+            out.extend(rows.drain(..).filter_map(LedgerOut::shown));
+        }
+    }
+
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         postcard::to_stdvec(&self.instruments)
     }

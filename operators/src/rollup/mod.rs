@@ -141,6 +141,18 @@ impl Core for Rollup {
         self.ladders.values().for_each(|ladder| ladder.restate(&self.config, out));
     }
 
+    fn show(&self, context: &CommitContext, out: &mut Vec<LedgerOut>) {
+        let mut rows = Vec::new();
+        for ladder in self.ladders.values() {
+            ladder.restate(&self.config, &mut rows);
+            let shown = rows.drain(..).filter_map(LedgerOut::shown);
+            out.extend(shown.filter(|row| match row {
+                LedgerOut::Shown(key, _) => context.rules.shows(key.instrument, key.timeframe),
+                _ => false,
+            }));
+        }
+    }
+
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         postcard::to_stdvec(&(&self.ladders, &self.dirty))
     }

@@ -6,70 +6,43 @@
 //!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
 //!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
 //!   again. A rule that settles on final counts bars only from when they are final.
+//! * **Rules may change** from commit to commit ([`RulesInForce`]). At the end of the round a rule that was put is judged
+//!   at all bars that there are; alerts that no longer hold are withdrawn. So are those of a rule that is gone, or does
+//!   not watch these bars any more, and its status goes. Bars reach the signals only while rules watch them, so in the
+//!   commit that puts a rule its bars and their numbers come again (`Core::show`).
+//! * An alert that is raised may be **acknowledged**. That shows at the end of the round, and stays until the alert is
+//!   raised again.
 //! * The **status** of a rule at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
 //!   and from which bars have a row, at the end of each round.
 //! * Works per round, like roll-ups and indicators: its history is a function of the rounds.
-//! * **State bound**: one point per bar, one row per alert ever raised, one per rule; [`Core::size`] gives the bytes.
+//! * **State bound**: one point per watched bar, one row per alert ever raised, one per rule; [`Core::size`] gives the
+//!   bytes.
 //! * **Cost**: per round, rule and changed bar, one evaluation for it and for each bar after it that looks
-//!   back on it.
+//!   back on it; per rule that was put, one for each bar that it watches.
 
-mod condition;
-mod pattern;
-mod point;
+mod input;
 mod rule_state;
 mod rule_status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use market::{Commit, EventTime, InstrumentId, RuleId, SeriesId, Shard, Timeframe};
+use market::{Commit, EventTime, InstrumentId, RuleId, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use crate::context::CommitContext;
-use crate::indicators::Reading;
-use crate::keyed::{Core, Sharded};
-use crate::output::BarChange;
+use crate::keyed::Core;
+use crate::numbers::Reading;
 
-pub use condition::{Condition, Direction, Rule, Series, Settle};
-pub use pattern::{PATTERNS, Pattern};
-pub use point::{Point, Shape};
-use rule_state::RuleState;
-
-/// What rules look at.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SignalIn {
-    /// A bar changed.
-    Bar(Arc<BarChange>),
-    /// A value that rules refer to changed.
-    Value {
-        /// Of which instrument.
-        instrument: InstrumentId,
-        /// Of which timeframe.
-        timeframe: Timeframe,
-        /// At which bar.
-        open_time: EventTime,
-        /// Which of the values that rules refer to: [`Series::Value`].
-        series: SeriesId,
-        /// What it is now; none if the bar has none.
-        value: Option<f64>,
-    },
-}
-
-/// Names an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AlertKey {
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// The timeframe of the bar.
-    pub timeframe: Timeframe,
-    /// The bar at which the rule came to hold.
-    pub open_time: EventTime,
-    /// The rule.
-    pub rule: RuleId,
-}
+pub use crate::rules::{
+    Acknowledged, Acknowledgement, AlertKey, Condition, Direction, PATTERNS, Pattern, Point, Rule,
+    RulesInForce, Series, Settle, Shape,
+};
+pub use input::SignalIn;
+use rule_state::{Judged, RuleState};
 
 /// The state of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Alert {
     /// Whether the rule holds now; else the alert is withdrawn.
     pub raised: bool,
@@ -83,6 +56,8 @@ pub struct Alert {
     pub changes: u32,
     /// What was so when it was last raised.
     pub raising: Raising,
+    /// Who has acknowledged it since, if anybody has.
+    pub acknowledged: Option<Arc<Acknowledged>>,
 }
 
 /// What was so when a rule came to hold at a bar. It stays as it was, whatever becomes of the bar.
@@ -97,7 +72,7 @@ pub struct Raising {
 }
 
 /// The net change of an alert in one round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertChange {
     /// Which alert.
     pub key: AlertKey,
@@ -120,7 +95,7 @@ pub struct SignalKey {
     pub rule: RuleId,
 }
 
-/// The status of a rule; there is a row while any bar has one.
+/// The status of a rule; there is a row while it watches and any bar has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Signal {
     /// When the newest bar that has a row opens.
@@ -147,9 +122,9 @@ pub struct SignalChange {
 }
 
 /// The output of rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignalOut {
-    /// An alert was raised, withdrawn or settled.
+    /// An alert was raised, withdrawn, settled or acknowledged.
     Alert(AlertChange),
     /// The status of a rule changed.
     Signal(SignalChange),
@@ -175,32 +150,75 @@ impl SignalOut {
 
 /// One shard of the signals.
 pub struct Signals {
+    /// What the numbers in the slots of a bar are called.
+    labels: Arc<[String]>,
+    /// As in the last commit.
     rules: Arc<[Rule]>,
     states: BTreeMap<(InstrumentId, Timeframe), RuleState>,
     dirty: BTreeSet<(InstrumentId, Timeframe)>,
+    /// The rules that were judged at the end of the last round, each with the commit that had put it.
+    judged: BTreeMap<RuleId, Commit>,
     bytes: usize,
 }
 
-impl SignalIn {
-    /// Instrument and timeframe that it speaks of.
-    pub fn of(&self) -> (InstrumentId, Timeframe) {
-        match self {
-            SignalIn::Bar(change) => (change.key.instrument, change.key.timeframe),
-            SignalIn::Value { instrument, timeframe, .. } => (*instrument, *timeframe),
-        }
-    }
-}
-
-impl Sharded for SignalIn {
-    fn shard(&self) -> Shard {
-        self.of().0.shard()
-    }
-}
+/// What is saved. The labels name the numbers.
+type Saved = (
+    Vec<String>,
+    Vec<((InstrumentId, Timeframe), RuleState)>,
+    BTreeSet<(InstrumentId, Timeframe)>,
+    BTreeMap<RuleId, Commit>,
+);
 
 impl Signals {
-    /// An empty shard that watches for `rules`.
-    pub fn new(rules: Arc<[Rule]>) -> Signals {
-        Signals { rules, states: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0 }
+    /// An empty shard; `labels` name the numbers in the slots of a bar.
+    pub fn new(labels: Arc<[String]>) -> Signals {
+        Signals {
+            labels,
+            rules: Arc::default(),
+            states: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            judged: BTreeMap::new(),
+            bytes: 0,
+        }
+    }
+
+    fn are_watched(rules: &[Rule], of: (InstrumentId, Timeframe)) -> bool {
+        rules.iter().any(|rule| rule.applies_to(of.0, of.1))
+    }
+
+    /// Takes the rules of a commit. Bars that nobody watches any more are forgotten, and so are those that come again in
+    /// this commit for rules which it has put: some of them may have changed while nobody watched.
+    fn take_rules(&mut self, now: &RulesInForce) {
+        if !Arc::ptr_eq(&self.rules, &now.rules) {
+            self.rules = Arc::clone(&now.rules);
+            let unwatched = self.states.iter_mut();
+            unwatched
+                .filter(|(of, _)| !Signals::are_watched(&now.rules, **of))
+                .for_each(|(_, state)| state.forget_bars());
+        }
+        if now.shows_bars() {
+            let shown = self.states.iter_mut().filter(|((instrument, timeframe), _)| {
+                now.shows(*instrument, *timeframe) // what comes in this commit is all that there is
+            });
+            shown.for_each(|(_, state)| state.forget_bars());
+        }
+        for acknowledgement in &*now.acknowledged {
+            let key = acknowledgement.key;
+            let of = (key.instrument, key.timeframe);
+            if let Some(state) = self.states.get_mut(&of) {
+                state.acknowledge(key, &acknowledgement.acknowledged);
+                self.dirty.insert(of);
+            }
+        }
+    }
+
+    /// The rules that are others than at the end of the last round: those to be judged at all bars, and those that are
+    /// gone.
+    fn changed_rules(&self) -> (BTreeSet<RuleId>, BTreeSet<RuleId>) {
+        let anew = self.rules.iter().filter(|rule| self.judged.get(&rule.id) != Some(&rule.since));
+        let is_gone = |id: &&RuleId| self.rules.iter().all(|rule| rule.id != **id);
+        let gone = self.judged.keys().filter(is_gone);
+        (anew.map(|rule| rule.id).collect(), gone.copied().collect())
     }
 }
 
@@ -214,9 +232,10 @@ impl Core for Signals {
         records: &mut Vec<SignalIn>,
         out: &mut Vec<SignalOut>,
     ) {
+        self.take_rules(&context.rules);
         for input in records.drain(..) {
             let of = input.of();
-            if !self.rules.iter().any(|rule| rule.applies_to(of.0, of.1)) {
+            if !Signals::are_watched(&self.rules, of) {
                 continue;
             }
             self.dirty.insert(of);
@@ -225,9 +244,22 @@ impl Core for Signals {
         if !context.round {
             return;
         }
-        for of in std::mem::take(&mut self.dirty) {
+        let (anew, gone) = self.changed_rules();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        if !anew.is_empty() || !gone.is_empty() {
+            dirty = self.states.keys().copied().collect();
+            self.judged = self.rules.iter().map(|rule| (rule.id, rule.since)).collect();
+        }
+        let judged = Judged {
+            rules: &self.rules,
+            anew: &anew,
+            gone: &gone,
+            commit: context.commit,
+            at: context.at,
+        };
+        for of in dirty {
             let Some(state) = self.states.get_mut(&of) else { continue };
-            state.round(of, &self.rules, (context.commit, context.at), out);
+            state.round(of, &judged, out);
             self.bytes = self.bytes.saturating_add_signed(state.grown());
         }
     }
@@ -238,13 +270,20 @@ impl Core for Signals {
 
     fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let states: Vec<_> = self.states.iter().collect();
-        postcard::to_stdvec(&(states, &self.dirty))
+        postcard::to_stdvec(&(&*self.labels, states, &self.dirty, &self.judged))
     }
 
     fn decode(&mut self, state: &[u8]) -> Result<(), postcard::Error> {
-        let (states, dirty): (Vec<_>, _) = postcard::from_bytes(state)?;
+        let (labels, states, dirty, judged): Saved = postcard::from_bytes(state)?;
+        // By name: the configuration may list indicators in another order.
+        let place = |label: &String| labels.iter().position(|saved| saved == label);
+        let places: Vec<Option<usize>> = self.labels.iter().map(place).collect();
+        let is_same = labels[..] == self.labels[..];
         self.states = states.into_iter().collect();
-        self.dirty = dirty;
+        (self.dirty, self.judged) = (dirty, judged);
+        for state in self.states.values_mut() {
+            state.restored((!is_same).then_some(&*places));
+        }
         let grown: isize = self.states.values_mut().map(RuleState::grown).sum();
         self.bytes = 0_usize.saturating_add_signed(grown);
         Ok(())

@@ -50,6 +50,20 @@ impl RuleStatus {
         }
     }
 
+    /// The bars at which a rule holds.
+    pub(super) fn held(&self, rule: RuleId) -> impl Iterator<Item = EventTime> + '_ {
+        self.held.get(&rule).into_iter().flatten().copied()
+    }
+
+    /// A rule does not watch these bars any more, and holds at none.
+    pub(super) fn end(&mut self, key: SignalKey, out: &mut Vec<SignalOut>) {
+        self.held.remove(&key.rule);
+        if let Some(before) = self.rows.remove(&key.rule) {
+            let (before, after) = (Some(before), None);
+            out.push(SignalOut::Signal(SignalChange { key, before, after, restored: false }));
+        }
+    }
+
     /// Every row that exists.
     pub(super) fn restate(
         &self,

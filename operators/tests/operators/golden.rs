@@ -17,7 +17,7 @@ use market::{
 };
 use operators::{
     AuditEvent, CommitContext, Core, GapChange, GapOut, Ledger, LedgerConfig, LedgerOut,
-    OutlierRule, ReadFrom, Rollup, RollupConfig, Watermarks,
+    OutlierRule, ReadFrom, Rollup, RollupConfig, RulesInForce, Watermarks,
 };
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
@@ -74,6 +74,7 @@ impl Stage {
             round_watermarks: watermarks.clone(),
             read_from: ReadFrom::default(),
             saves: 0..0,
+            rules: RulesInForce::default(),
         };
         Stage {
             ledger: Ledger::new(Arc::new(ledger)),
@@ -185,6 +186,7 @@ fn emitted(outputs: &LedgerOut) -> Option<String> {
         }),
         LedgerOut::Gap(gap) => missing(gap),
         LedgerOut::Restored(..)
+        | LedgerOut::Shown(..)
         | LedgerOut::Counts(_)
         | LedgerOut::Accepted(_)
         | LedgerOut::SourceSeen(..)

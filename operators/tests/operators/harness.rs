@@ -12,8 +12,8 @@ use market::{
 use operators::indicators::IndicatorOut;
 use operators::{
     AuditEvent, CommitContext, Core, GapOut, Gauge, Indicators, IndicatorsConfig, Ledger,
-    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, SavedState, Sharded,
-    SourceSet, StateReadError, StateStore, Watermarks, keyed,
+    LedgerConfig, LedgerOut, OutlierRule, ReadFrom, Rollup, RollupConfig, RulesInForce, SavedState,
+    Sharded, SourceSet, StateReadError, StateStore, Watermarks, keyed,
 };
 use oracle::random::Script;
 use timely::dataflow::operators::vec::Map;
@@ -57,6 +57,9 @@ impl Rows {
                 }
                 LedgerOut::Restored(key, candle) => {
                     assert_eq!(rows.candles.insert(key, *candle), None);
+                }
+                LedgerOut::Shown(key, candle) => {
+                    assert_eq!(rows.candles.get(&key), Some(&*candle), "a row that exists");
                 }
                 LedgerOut::Gap(gap) => match *gap {
                     GapOut::Changed(change) => {
@@ -148,6 +151,7 @@ pub(crate) fn contexts(script: &Script, save: Option<Saving>) -> Vec<Arc<CommitC
             round_watermarks: round_watermarks.clone(),
             read_from: ReadFrom::new(script.history.read_from.clone()),
             saves: save.map_or(0..0, |save| save.shards(number)),
+            rules: RulesInForce::default(),
         };
         watermarks = Watermarks::new(commit.watermarks.clone()).with_clients(clients);
         if commit.round {

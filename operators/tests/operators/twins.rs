@@ -11,7 +11,7 @@ use market::{
 };
 use operators::{
     CommitContext, Core, Ledger, LedgerConfig, LedgerOut, OutlierRule, PlainLedger, ReadFrom,
-    Watermarks,
+    RulesInForce, Watermarks,
 };
 use oracle::random::{Script, Shape, random};
 
@@ -256,6 +256,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
                 round_watermarks: watermarks.clone(),
                 read_from: ReadFrom::default(),
                 saves: 0..0,
+                rules: RulesInForce::default(),
             };
             twins.commit(&context, &records);
             if number % 16 == 15 {
@@ -274,6 +275,7 @@ fn both_say_the_same_of_a_load_that_packs_splits_and_forgets() {
             watermarks: Watermarks::new([Some(EventTime::END); 2]),
             read_from: ReadFrom::default(),
             saves: 0..0,
+            rules: RulesInForce::default(),
         };
         twins.commit(&context, &[]);
         twins.settle(&context);

@@ -3,6 +3,7 @@
 //! To add a route: a file with a [`RouteEntry`], and a line in [`ROUTES`]. Its endpoints declare their parameters. The
 //! index, the answers to unknown paths and wrong methods, and the tables of `docs/http.md` follow from the list.
 
+mod acknowledge;
 mod candles;
 mod changes;
 mod control;
@@ -20,6 +21,7 @@ mod page;
 mod permit;
 mod problems;
 mod process;
+mod rules;
 mod site;
 mod socket;
 mod status;
@@ -106,6 +108,8 @@ pub const ROUTES: &[RouteEntry] = &[
     process::ENTRY,
     control::ENTRY,
     drain::ENTRY,
+    rules::ENTRY,
+    acknowledge::ENTRY,
     tickets::ENTRY,
 ];
 
@@ -208,7 +212,10 @@ fn not_routed(set: RouteSet, method: &Method, path: &str) -> Problem {
 /// Whether a request changes how the process runs, or is to.
 pub(super) fn controls(method: &Method, path: &str) -> bool {
     RouteSet::All.endpoints().any(|endpoint| {
-        let is_control = matches!(endpoint.access, Access::Process(Scope::Control | Scope::Admin));
+        let is_control = matches!(
+            endpoint.access,
+            Access::Process(Scope::Control | Scope::Admin) | Access::Rows(Scope::Control)
+        );
         is_control
             && !READ.contains(method)
             && endpoint.methods.contains(method)

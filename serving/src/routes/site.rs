@@ -94,7 +94,7 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 fn preflight(headers: &HeaderMap) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST");
+    set(&mut response, ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE");
     set(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
     set(&mut response, ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECS);
     if headers.contains_key(REQUEST_PRIVATE_NETWORK) {

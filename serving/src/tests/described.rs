@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use warp::http::Method;
 
-use super::{Answer, Server, app, process};
+use super::{Answer, Server, app, process, rules};
 use crate::page::{DOCS, FILES};
 use crate::{ParameterPlace, ParameterType, ROUTES};
 
@@ -86,12 +86,14 @@ async fn answers_are_as_described() {
     let (mut server, _) = process::server();
     server.context.closing = tokio::sync::watch::channel(true).1;
     server.context.catalog.resolve("a:B").unwrap();
+    rules::with_alerts(&mut server);
     let document = document(&server).await;
     let app = app(&server.context);
     for endpoint in ROUTES.iter().flat_map(|entry| entry.endpoints) {
         let path = endpoint.path.replace("{operation}", "1");
         let path = path.replace("{symbol}", "a:B").replace("{view}", "candles");
         let path = path.replace("{problem}", "validation").replace("{file}", "main.js");
+        let path = path.replace("{name}", "up");
         let required = endpoint.parameters.iter().filter(|parameter| parameter.required);
         let query = required.filter(|parameter| parameter.place == ParameterPlace::Query);
         let value = |kind| match kind {
@@ -107,8 +109,9 @@ async fn answers_are_as_described() {
                 }
                 let request = warp::test::request().method(method.as_str());
                 let mut request = request.path(&format!("{path}?{query}"));
-                if method == Method::POST {
-                    request = request.header("content-type", "application/json").body("[]");
+                if method == Method::POST || method == Method::PUT {
+                    request = request.header("content-type", "application/json");
+                    request = request.body(rules::body(endpoint.path));
                 }
                 let answer = Answer(request.reply(&app).await);
                 let status = answer.status();

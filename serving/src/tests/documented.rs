@@ -111,6 +111,7 @@ fn values(parameter: &RouteParameter) -> String {
         ParameterType::MediaTypes(words) | ParameterType::ContentCodings(words) => quoted(words),
         ParameterType::EntityTags => "an `ETag`".to_owned(),
         ParameterType::Rows => "rows".to_owned(),
+        ParameterType::JsonObject => "an object in JSON".to_owned(),
     };
     if parameter.several { format!("{one}; several by commas") } else { one }
 }

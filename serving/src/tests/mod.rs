@@ -20,6 +20,7 @@ mod problems;
 mod process;
 mod readers;
 mod rows_at;
+mod rules;
 mod service;
 mod sessions;
 mod site;
@@ -315,6 +316,7 @@ impl Server {
             resume: ResumeTokens::new(b"tests", 1),
             keeping: Keeping::Nothing,
             control: Arc::new(Controlled::default()),
+            rules: Arc::new(rules::Ruled::of(&rows)),
             access: Arc::default(),
             keys: None,
             tls: None,

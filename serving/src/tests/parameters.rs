@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Answer, Controlled, Server, app, process, views};
+use super::{Answer, Controlled, Server, app, process, rules, views};
 use node_api::ingest::Keeping;
 
 use crate::{CountRange, Endpoint, ParameterPlace, ParameterType, ROUTES, RouteParameter};
@@ -40,6 +40,7 @@ fn server() -> Server {
     for name in ["a:B", "a:C"] {
         server.context.catalog.resolve(name).unwrap();
     }
+    rules::with_alerts(&mut server);
     server
 }
 
@@ -59,13 +60,15 @@ async fn ask(
     }
     let path = endpoint.path.replace("{symbol}", "a:B").replace("{view}", "candles");
     let path = path.replace("{problem}", "validation").replace("{file}", "main.js");
+    let path = path.replace("{name}", "up");
     let method = endpoint.methods[0].as_str();
     let mut request = warp::test::request().method(method).path(&format!("{path}?{query}"));
-    let content = (method == "POST").then_some(("content-type", "application/json"));
+    let has_body = ["POST", "PUT"].contains(&method);
+    let content = has_body.then_some(("content-type", "application/json"));
     for (name, value) in content.filter(|_| header.is_none()).into_iter().chain(header) {
         request = request.header(name, value);
     }
-    Answer(request.body("[]").reply(&app(&server.context)).await)
+    Answer(request.body(rules::body(endpoint.path)).reply(&app(&server.context)).await)
 }
 
 /// Two possible values.

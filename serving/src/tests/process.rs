@@ -204,7 +204,7 @@ async fn bodies_have_a_bound() {
         answer.json()["detail"]
             .as_str()
             .unwrap()
-            .contains("100 bytes, which is what `http.body_bytes`")
+            .contains("100 bytes, the most that this path takes (of rows, `http.body_bytes`")
     );
     assert_eq!(post(&server, "", &[], &long[1..]).await.status(), 202);
 }

@@ -113,7 +113,7 @@ async fn pages_of_allowed_origins_are_served() {
     let answer = server.ask_with("OPTIONS", "/api/streaming/process", &preflight).await;
     assert_eq!((answer.status(), answer.text()), (204, ""));
     assert_eq!(answer.header("access-control-allow-origin"), ORIGIN);
-    assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD, POST");
+    assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD, POST, PUT, DELETE");
     assert!(answer.header("access-control-allow-headers").contains("idempotency-key"));
     assert_eq!(answer.header("access-control-allow-private-network"), "true");
     let foreign = [&of("http://evil.example")[..], &[asks]].concat();

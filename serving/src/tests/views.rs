@@ -57,6 +57,23 @@ const VIEWS: &[View] = &[
 pub(super) const VIEW_LIST: ViewList =
     ViewList { views: VIEWS, renamed: &[("providers", "sources")], elsewhere: job_with };
 
+/// The same with alerts.
+pub(super) const WITH_ALERTS: ViewList = ViewList {
+    views: &[VIEWS[0], VIEWS[1], VIEWS[2], VIEWS[3], keyed("alerts", ALERT_COLUMNS)],
+    ..VIEW_LIST
+};
+
+const ALERT_COLUMNS: &[Column] = &[
+    key("instrument", ColumnType::Instrument, "name of the instrument"),
+    key("timeframe", ColumnType::Timeframe, "nominal length of the bar"),
+    key("open_time", ColumnType::Time, "first instant of the bar"),
+    key("rule", ColumnType::Text, "name of the rule"),
+    value("state", ColumnType::Word(&["raised", "withdrawn"]), "raised or withdrawn"),
+    value("acknowledged_at", ColumnType::Time, "when").nullable(),
+    value("acknowledged_by", ColumnType::Text, "who").nullable(),
+    value("note", ColumnType::Text, "why").nullable(),
+];
+
 /// Another job has these.
 fn job_with(view: &str) -> Option<&'static str> {
     (view == "alerts").then_some("candles")

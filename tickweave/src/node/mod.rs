@@ -29,6 +29,7 @@ use dataflows::health::HealthMonitor;
 use dataflows::ingest::Stop;
 use dataflows::ingest::http_ingest::HttpIngest;
 use dataflows::publish::{Board, CLIENTS};
+use dataflows::rules::RulesHandle;
 use dataflows::run::{Job, Report, RunError, RunOptions, run_live, views_version};
 use dataflows::telemetry::Metrics;
 
@@ -65,6 +66,7 @@ struct Handles {
     resume: ResumeTokens,
     control: NodeControl,
     keeping: Keeping,
+    rules: RulesHandle,
 }
 
 /// The deliveries to sinks, which begin when the job is where it ended before.
@@ -152,6 +154,7 @@ impl Node {
             resume: ResumeTokens::new(job.state_id.as_bytes(), views),
             control: control.clone(),
             keeping: job.keeping,
+            rules: job.rules.clone(),
         };
         let server = server.serve(handles.context(&config, readers, (keys, tls)));
         let (sinks, runtime) = (Sinks::default(), server.runtime().clone());
@@ -281,6 +284,7 @@ impl Handles {
             resume: self.resume.clone(),
             keeping: self.keeping,
             control: Arc::new(self.control.clone()),
+            rules: Arc::new(self.rules.clone()),
             access: Arc::new(config.access.clone()),
             keys,
             tls,

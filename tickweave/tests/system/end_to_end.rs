@@ -21,6 +21,7 @@ mod refused;
 mod replays;
 mod restated;
 mod restored;
+mod ruled;
 mod shapes;
 mod signals;
 mod valued;

@@ -5,6 +5,7 @@ mod conditions;
 mod copies;
 mod ending;
 mod promises;
+mod rules;
 pub(crate) mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,8 +14,8 @@ use operators::portfolio::{
 };
 
 use super::ConfigError;
-use super::rules::find_number;
 use super::values::in_range;
+use crate::rules::find_number;
 
 pub use raw::{RawAmount, RawFair, RawPortfolio, RawPortfolios, RawRate, RawRisk};
 

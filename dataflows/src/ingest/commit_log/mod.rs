@@ -18,6 +18,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+use market::RegistryError;
+
 use super::recording::RecordingError;
 
 pub use state_dir::{
@@ -125,6 +127,9 @@ pub enum CommitLogError {
         /// The error of the system.
         problem: String,
     },
+    /// The log has more names than a job may have.
+    #[error(transparent)]
+    Names(#[from] RegistryError),
     /// What it reads cannot be read on from a position.
     #[error(
         "source `{0}` cannot go on where it was after a restart ({1}), so it cannot be combined with `state.dir`"

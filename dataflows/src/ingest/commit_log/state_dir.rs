@@ -143,13 +143,19 @@ impl StateDir {
 }
 
 /// The numbers of names with which the job whose state is in `path` went on last; none if there is no state. Does not
-/// take the directory.
+/// take the directory. Rules that were put at run time got their numbers after the last segment had begun, so their names
+/// are looked for in it: a rule of the configuration must not get one of these.
 pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     if !path.exists() {
         return Ok(None);
     }
     let Some((_, last)) = all(path)?.pop() else { return Ok(None) };
-    Ok(Some(Recording::open(&last)?.header().registries.clone()))
+    let segment = Recording::open(&last)?;
+    let mut registries = segment.header().registries.clone();
+    for name in segment.put_rules() {
+        registries.rules.register(&name)?;
+    }
+    Ok(Some(registries))
 }
 
 /// Makes segments durable that a start has read.

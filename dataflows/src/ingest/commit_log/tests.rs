@@ -10,6 +10,7 @@ use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::recording::{Next, Recording, RecordingHeader};
 use crate::ingest::stop::Stop;
+use crate::rules::{RuleChange, RunTimeRules};
 use market::{Commit, EventTime, Generation};
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ fn closed(commit: u64) -> ClosedCommit {
         refused: Vec::new(),
         control: Vec::new(),
         posts: Vec::new(),
+        rule_changes: Vec::new(),
         oldest: None,
     }
 }
@@ -55,7 +57,7 @@ fn commits(path: &Path) -> (Vec<u64>, bool) {
     loop {
         match segment.read().unwrap() {
             Next::Commit(closed) => commits.push(closed.binding.commit.0),
-            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
+            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) | Next::Rules(_) => {}
             Next::End { in_order } => return (commits, in_order),
         }
     }
@@ -75,7 +77,7 @@ fn each_start_adds_a_segment() {
         );
         let header = header(start as u64 + 1);
         let mut log = CommitLog::begin(state, header, None, Stop::default()).unwrap();
-        log.write(&closed(start as u64)).unwrap();
+        log.write(&closed(start as u64), &RunTimeRules::default()).unwrap();
         if start != 1 {
             log.finish().unwrap(); // else it is dropped, as by a crash
         }
@@ -87,6 +89,32 @@ fn each_start_adds_a_segment() {
     assert_eq!(found, [(vec![0], true), (vec![1], false), (vec![2], true)]);
     let names = registries(&path).unwrap().unwrap();
     assert_eq!(names.sources.names(), ["a"]);
+}
+
+/// A rule that was put got its number after the segment had begun. A start that is configured with other rules finds it,
+/// also if the last commit is not whole.
+#[test]
+fn rules_that_were_put_keep_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
+    let mut rules = RunTimeRules::default();
+    for (commit, name) in (0..).zip(["b", "a", "c"]) {
+        let (name, rule, by) = (name.to_owned(), "{}".to_owned(), String::new());
+        let put = RuleChange::Put { name, rule, by };
+        log.write(&ClosedCommit { rule_changes: vec![put.clone()], ..closed(commit) }, &rules)
+            .unwrap();
+        rules.apply(&put, (Commit(commit), EventTime(0)));
+    }
+    drop(log);
+    let names = |path| registries(path).unwrap().unwrap().rules.names().to_vec();
+    assert_eq!(names(folder.path()), ["b", "a", "c"]);
+    let segment = folder.path().join("log-00000001.twrec");
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(&segment, &bytes[..bytes.len() - 2]).unwrap();
+    assert_eq!(names(folder.path()), ["b", "a", "c"], "more is no harm");
+    fs::write(&segment, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(["b", "a", "c"].iter().zip(names(folder.path())).all(|(want, found)| found == *want));
 }
 
 #[test]
@@ -106,12 +134,12 @@ fn what_lies_behind_whole_commits_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(folder.path()).unwrap();
     let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
-    log.write(&closed(0)).unwrap();
+    log.write(&closed(0), &RunTimeRules::default()).unwrap();
     // A write that fails in the middle, as on a full disk.
     let segment = folder.path().join("log-00000001.twrec");
     let mut file = fs::OpenOptions::new().append(true).open(&segment).unwrap();
     std::io::Write::write_all(&mut file, b"half of").unwrap();
-    log.write(&closed(1)).unwrap();
+    log.write(&closed(1), &RunTimeRules::default()).unwrap();
     log.finish().unwrap();
     assert_eq!(commits(&segment), (vec![0, 1], true));
 }
@@ -181,7 +209,7 @@ fn keys(path: &Path) -> Vec<(u64, Vec<String>)> {
                 let keys = closed.posts.iter().map(|post| post.key.clone()).collect();
                 commits.push((closed.binding.commit.0, keys));
             }
-            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
+            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) | Next::Rules(_) => {}
             Next::End { .. } => return commits,
         }
     }
@@ -197,10 +225,11 @@ fn a_request_is_in_the_log_with_its_commit_or_not_at_all() {
         Arc::new(KeyedPost { key, request_hash: 7, accepted: 1, rejected: 0, faults: Vec::new() })
     };
     let segment = folder.path().join("log-00000001.twrec");
-    log.write(&closed(0)).unwrap();
+    log.write(&closed(0), &RunTimeRules::default()).unwrap();
     let first = fs::metadata(&segment).unwrap().len() as usize;
-    log.write(&ClosedCommit { posts: vec![post("a"), post("b")], ..closed(1) }).unwrap();
-    log.write(&closed(2)).unwrap();
+    let posts = vec![post("a"), post("b")];
+    log.write(&ClosedCommit { posts, ..closed(1) }, &RunTimeRules::default()).unwrap();
+    log.write(&closed(2), &RunTimeRules::default()).unwrap();
     drop(log);
     let whole = fs::read(&segment).unwrap();
     let known = |commit: u64| match commit {
@@ -217,16 +246,18 @@ fn a_request_is_in_the_log_with_its_commit_or_not_at_all() {
 }
 
 #[test]
-fn a_segment_of_the_version_before_is_read() {
+fn segments_of_the_versions_before_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::open(folder.path()).unwrap();
     let mut log = CommitLog::begin(state, header(1), None, Stop::default()).unwrap();
-    log.write(&closed(0)).unwrap();
+    log.write(&closed(0), &RunTimeRules::default()).unwrap();
     log.finish().unwrap();
     let segment = folder.path().join("log-00000001.twrec");
     let mut bytes = fs::read(&segment).unwrap();
-    assert_eq!(&bytes[..8], b"TWKREC08");
-    bytes[7] = b'7';
-    fs::write(&segment, bytes).unwrap();
-    assert_eq!(commits(&segment), (vec![0], true));
+    assert_eq!(&bytes[..8], b"TWKREC09");
+    for version in *b"87" {
+        bytes[7] = version;
+        fs::write(&segment, &bytes).unwrap();
+        assert_eq!(commits(&segment), (vec![0], true));
+    }
 }

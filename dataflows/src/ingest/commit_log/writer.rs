@@ -17,6 +17,7 @@ use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::partition_states::PartitionStates;
 use crate::ingest::recording::{self, Frame, Named, NewNames, RecordingHeader};
 use crate::ingest::stop::Stop;
+use crate::rules::RunTimeRules;
 
 /// How often it is tried again while there is no room.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
@@ -122,13 +123,17 @@ impl CommitLog {
         self.file.try_clone().map_err(failed("look at", &self.path))
     }
 
-    /// Appends a commit. When this returns, the system has it, so that it survives the process. While there is no room
+    /// Appends a commit, before which `rules` were put at run time. When this returns, the system has it, so that it survives the process. While there is no room
     /// it waits, and says so; nothing is lost, and sources are held back.
     ///
     /// # Errors
     /// If it cannot be written, or earlier commits could not be made durable.
-    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
-        self.encode(closed)?;
+    pub fn write(
+        &mut self,
+        closed: &ClosedCommit,
+        rules: &RunTimeRules,
+    ) -> Result<(), CommitLogError> {
+        self.encode(closed, rules)?;
         self.append()?;
         match &self.syncer {
             Some(syncer) => {
@@ -159,10 +164,15 @@ impl CommitLog {
         CommitLogError::NotDurable { path: self.path.clone(), problem }
     }
 
-    fn encode(&mut self, closed: &ClosedCommit) -> Result<(), CommitLogError> {
+    fn encode(
+        &mut self,
+        closed: &ClosedCommit,
+        rules: &RunTimeRules,
+    ) -> Result<(), CommitLogError> {
         self.frames.clear();
         let (path, frames) = (&self.path, &mut self.frames);
-        if !std::mem::replace(&mut self.has_partitions, true) {
+        let is_first = !std::mem::replace(&mut self.has_partitions, true);
+        if is_first {
             recording::encode(&Frame::Partitions(self.partitions.clone()), path, frames)?;
         }
         self.partitions.note(closed);
@@ -179,6 +189,7 @@ impl CommitLog {
             let posts = closed.posts.iter().map(|post| KeyedPost::clone(post)).collect();
             recording::encode(&Frame::Posts(posts), path, frames)?;
         }
+        recording::encode_rules(closed, is_first.then_some(rules), path, frames)?;
         Ok(recording::encode(&Frame::of(closed), path, frames)?)
     }
 

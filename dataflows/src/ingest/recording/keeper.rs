@@ -8,6 +8,7 @@ use node_api::{Status, Throttle};
 
 use super::{Recorder, RecordingError, RecordingState, RecordingStatus};
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::rules::RunTimeRules;
 use crate::telemetry::Metrics;
 
 /// How often it is looked where the path of a recording leads, and how often one that cannot be written is tried again.
@@ -63,16 +64,21 @@ impl RecordingKeeper {
         self.on_error = Some(on_error);
     }
 
-    /// Appends a commit at time `now`, and looks whether the path still leads to the file, if it was not looked for a
+    /// Appends a commit at time `now`, before which `rules` were put, and looks whether the path still leads to the file, if it was not looked for a
     /// second.
     ///
     /// # Errors
     /// If the recording cannot be written and the run is to end at that.
-    pub fn write(&mut self, closed: &ClosedCommit, now: Instant) -> Result<(), RecordingError> {
+    pub fn write(
+        &mut self,
+        closed: &ClosedCommit,
+        rules: &RunTimeRules,
+        now: Instant,
+    ) -> Result<(), RecordingError> {
         if self.trouble.as_ref().is_some_and(|trouble| trouble.is_final) {
             return Ok(()); // what followed would not be read
         }
-        if let Err(error) = self.recorder.append(closed) {
+        if let Err(error) = self.recorder.append(closed, rules) {
             return self.fail(error, true, now);
         }
         let written = self.recorder.flush_if_due(closed.binding.round);

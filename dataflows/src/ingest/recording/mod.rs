@@ -28,6 +28,7 @@ use super::idempotency::KeyedPost;
 use super::input::ControlRecord;
 use super::partition_states::PartitionStates;
 use crate::clock::Binding;
+use crate::rules::{RuleChange, RunTimeRules};
 use crate::views::DeadLetterRow;
 
 pub use keeper::{OnRecordingError, RECORDING, RecordingKeeper};
@@ -39,11 +40,12 @@ pub(super) use write::{Named, encode};
 /// What every recording begins with, and the version that this build writes. Version 2 holds
 /// account records, version 3 from when on sources were read, and whether a trade has only its position to
 /// be ordered by, version 4 control records, version 5 checksums over lengths, version 6 the texts of ids,
-/// version 7 the currencies of fees, version 8 the states of partitions and requests with a key.
+/// version 7 the currencies of fees, version 8 the states of partitions and requests with a key, version 9 the rules
+/// that were put at run time.
 const MAGIC: &[u8; 6] = b"TWKREC";
-const VERSION: &[u8; 2] = b"08";
-/// The version before, which has fewer kinds of frames and is read as well.
-const VERSION_BEFORE: &[u8; 2] = b"07";
+const VERSION: &[u8; 2] = b"09";
+/// The versions before, which have fewer kinds of frames and are read as well.
+const VERSIONS_BEFORE: [&[u8; 2]; 2] = [b"07", b"08"];
 
 /// Bytes before the payload of a frame.
 const HEAD_BYTES: usize = 12;
@@ -108,6 +110,27 @@ pub(super) enum Frame<'a> {
     Partitions(PartitionStates),
     /// In such a log: the requests with a key whose rows the next commit binds.
     Posts(Vec<KeyedPost>),
+    /// At the beginning: the rules that were put at run time before the next commit, if there are any.
+    Rules(RunTimeRules),
+    /// What the next commit says of rules and alerts.
+    RuleChanges(Vec<RuleChange>),
+}
+
+/// Appends to `bytes` the frames of a commit that stand before it, of what it says of rules. `rules` are those before it,
+/// if nobody has said so yet.
+pub(super) fn encode_rules(
+    closed: &ClosedCommit,
+    rules: Option<&RunTimeRules>,
+    path: &Path,
+    bytes: &mut Vec<u8>,
+) -> Result<(), RecordingError> {
+    if let Some(rules) = rules.filter(|rules| !rules.is_empty()) {
+        encode(&Frame::Rules(rules.clone()), path, bytes)?;
+    }
+    match closed.rule_changes.is_empty() {
+        true => Ok(()),
+        false => encode(&Frame::RuleChanges(closed.rule_changes.clone()), path, bytes),
+    }
 }
 
 impl<'a> Frame<'a> {

@@ -9,11 +9,15 @@ use market::{Generation, Registries};
 
 use super::{
     FRAME_BYTES_MAX, Frame, HEAD_BYTES, MAGIC, NewNames, RecordingError, RecordingHeader, VERSION,
-    VERSION_BEFORE, io,
+    VERSIONS_BEFORE, io,
 };
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::partition_states::PartitionStates;
+use crate::rules::{RuleChange, RunTimeRules};
+
+/// How a frame of changes of rules begins: the place of its variant.
+const RULE_CHANGES: [u8; 1] = [8];
 
 /// Reads a recording, commit by commit.
 pub struct Recording {
@@ -25,6 +29,8 @@ pub struct Recording {
     ended_in_order: bool,
     /// Those that the next commit binds; without it they are of a commit that was cut.
     posts: Vec<Arc<KeyedPost>>,
+    /// What the next commit says of rules.
+    rule_changes: Vec<RuleChange>,
 }
 
 /// What follows in a recording.
@@ -37,6 +43,8 @@ pub enum Next {
     Scales(Vec<(String, u8, u8)>),
     /// What was known of partitions before the next commit.
     Partitions(PartitionStates),
+    /// The rules that were put at run time before the next commit.
+    Rules(RunTimeRules),
     /// Nothing; `in_order` unless the recording was cut.
     End {
         /// Whether the run ended in order.
@@ -66,9 +74,10 @@ impl Recording {
         if file.read_exact(&mut start).is_err() || !start.starts_with(MAGIC) {
             return Err(RecordingError::NotARecording { path });
         }
-        if !start.ends_with(VERSION) && !start.ends_with(VERSION_BEFORE) {
+        if !start.ends_with(VERSION) && VERSIONS_BEFORE.iter().all(|v| !start.ends_with(*v)) {
             let version = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let known = format!("{} and {}", version(VERSION_BEFORE), version(VERSION));
+            let before = VERSIONS_BEFORE.map(|bytes| version(bytes)).join(", ");
+            let known = format!("{before} and {}", version(VERSION));
             let found = version(&start[MAGIC.len()..]);
             return Err(RecordingError::OtherVersion { path, found, known });
         }
@@ -77,8 +86,16 @@ impl Recording {
             generation: Generation(0),
             registries: Registries::default(),
         };
-        let (ended_in_order, posts) = (false, Vec::new());
-        let mut recording = Recording { path, file, at: 8, bytes, header, ended_in_order, posts };
+        let mut recording = Recording {
+            path,
+            file,
+            at: 8,
+            bytes,
+            header,
+            ended_in_order: false,
+            posts: Vec::new(),
+            rule_changes: Vec::new(),
+        };
         match recording.frame()? {
             Some(Frame::Header(header)) => recording.header = header,
             _ => return Err(RecordingError::NotARecording { path: recording.path }),
@@ -108,6 +125,10 @@ impl Recording {
             self.posts = posts.into_iter().map(Arc::new).collect();
             frame = self.frame()?;
         }
+        if let Some(Frame::RuleChanges(changes)) = frame {
+            self.rule_changes = changes;
+            frame = self.frame()?;
+        }
         match frame {
             Some(Frame::Commit { binding, records, accounts, id_texts, refused, control }) => {
                 Ok(Next::Commit(ClosedCommit {
@@ -118,6 +139,7 @@ impl Recording {
                     refused: refused.into_owned(),
                     control: control.into_owned(),
                     posts: std::mem::take(&mut self.posts),
+                    rule_changes: std::mem::take(&mut self.rule_changes),
                     oldest: None,
                 }))
             }
@@ -130,8 +152,41 @@ impl Recording {
             }
             Some(Frame::Header(_)) => Err(self.damaged("a second header".to_owned())),
             Some(Frame::Posts(_)) => Err(self.damaged("requests without their commit".to_owned())),
+            Some(Frame::Rules(rules)) => Ok(Next::Rules(rules)),
+            Some(Frame::RuleChanges(_)) => {
+                Err(self.damaged("changes of rules without their commit".to_owned()))
+            }
             None => Ok(Next::End { in_order: self.ended_in_order }),
         }
+    }
+
+    /// The names of the rules that are put in what follows, as far as it is whole. Reads nothing else, so it is fast.
+    pub fn put_rules(mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        let (mut head, mut kind) = ([0; HEAD_BYTES], [0; 1]);
+        while let (Ok(true), [length, _, of_head]) = (self.fill(&mut head), words(head)) {
+            if crc32fast::hash(&head[..8]) != of_head || !matches!(self.fill(&mut kind), Ok(true)) {
+                break;
+            }
+            let rest = length.saturating_sub(1);
+            if kind != RULE_CHANGES {
+                if self.file.seek_relative(rest.into()).is_err() {
+                    break;
+                }
+                continue;
+            }
+            let mut payload = vec![0; rest.min(FRAME_BYTES_MAX) as usize];
+            if !matches!(self.fill(&mut payload), Ok(true)) {
+                break;
+            }
+            let frame = postcard::from_bytes(&[&kind[..], &payload].concat());
+            let Ok(Frame::RuleChanges(changes)) = frame else { break };
+            names.extend(changes.into_iter().filter_map(|change| match change {
+                RuleChange::Put { name, .. } => Some(name),
+                _ => None,
+            }));
+        }
+        names
     }
 
     /// The next whole frame; none at the end, also if the last frame was cut.

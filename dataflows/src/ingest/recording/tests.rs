@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use connectors::{Incident, IncidentKind, LostRows};
 use market::{
     AccountEvent, CalendarId, Catalog, Commit, Contract, Currency, EventTime, FairValue, Fill,
-    FillRef, Generation, IdText, InstrumentSpec, NameOrder, Origin, PartitionId, PortfolioId,
-    Price, SharedRegistries, Side, SourceId, Target, TradeId,
+    FillRef, Generation, IdText, InstrumentId, InstrumentSpec, NameOrder, Origin, PartitionId,
+    PortfolioId, Price, SharedRegistries, Side, SourceId, Target, Timeframe, TradeId,
 };
 
 use super::*;
@@ -74,6 +74,7 @@ fn closed(commit: u64, accounts: &[AccountEvent]) -> ClosedCommit {
         refused,
         control,
         posts: Vec::new(),
+        rule_changes: Vec::new(),
         oldest: None,
     }
 }
@@ -92,8 +93,8 @@ fn what_is_said_of_accounts_comes_back_with_its_names() {
     let names = (Arc::clone(&catalog), registries.clone());
     let mut recorder = Recorder::create(&path, header.clone(), names, false).unwrap();
     let gained = registries.register_partition(source, "gained").unwrap();
-    recorder.write(&closed(0, &events)).unwrap();
-    recorder.write(&closed(1, &events[4..])).unwrap();
+    recorder.write(&closed(0, &events), &RunTimeRules::default()).unwrap();
+    recorder.write(&closed(1, &events[4..]), &RunTimeRules::default()).unwrap();
     recorder.finish().unwrap();
 
     let mut recording = Recording::open(&path).unwrap();
@@ -125,7 +126,7 @@ fn another_version_differs_from_what_is_no_recording() {
         assert!(Recording::is_at(&path), "it is not taken for a file of trades");
         let error = Recording::open(&path).err().unwrap().to_string();
         let want = format!(
-            "is a recording of version {version}, and this program reads versions 07 and 08"
+            "is a recording of version {version}, and this program reads versions 07, 08 and 09"
         );
         assert!(error.contains(&want), "{error}");
     }
@@ -150,7 +151,7 @@ fn three_commits(folder: &Path) -> (PathBuf, Vec<usize>) {
     let size = || std::fs::metadata(&path).unwrap().len() as usize;
     let mut ends = vec![size()];
     for commit in 0..3 {
-        recorder.write(&closed(commit, &[])).unwrap();
+        recorder.write(&closed(commit, &[]), &RunTimeRules::default()).unwrap();
         ends.push(size());
     }
     recorder.finish().unwrap();
@@ -244,7 +245,7 @@ proptest! {
         let mut recorder = Recorder::create(&path, header, (catalog, registries), false).unwrap();
         for (commit, control) in (0..).zip(&commits) {
             let control = control.clone();
-            recorder.write(&ClosedCommit { control, ..closed(commit, &[]) }).unwrap();
+            recorder.write(&ClosedCommit { control, ..closed(commit, &[]) }, &RunTimeRules::default()).unwrap();
         }
         recorder.finish().unwrap();
 
@@ -256,6 +257,45 @@ proptest! {
         }
         let ends_in_order = matches!(recording.read().unwrap(), Next::End { in_order: true });
         prop_assert!(ends_in_order);
+    }
+}
+
+/// What a commit says of rules comes back with it; the rules before come first.
+#[test]
+fn rules_come_back_with_their_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rec");
+    let mut recorder = recorder_at(&path);
+    let put = |name: &str| RuleChange::Put {
+        name: name.to_owned(),
+        rule: "{}".to_owned(),
+        by: "k".to_owned(),
+    };
+    let mut before = RunTimeRules::default();
+    before.apply(&put("old"), (Commit(3), EventTime(4)));
+    let deleted = RuleChange::Delete { name: "old".to_owned(), by: String::new() };
+    let acknowledged = RuleChange::Acknowledge {
+        instrument: InstrumentId(7),
+        timeframe: Timeframe::MINUTE,
+        open_time: EventTime(60),
+        rule: "new".to_owned(),
+        by: "k".to_owned(),
+        note: "seen".to_owned(),
+    };
+    let all = [vec![put("new"), deleted], Vec::new(), vec![acknowledged]];
+    for (commit, rule_changes) in (5..).zip(all.clone()) {
+        recorder.write(&ClosedCommit { rule_changes, ..closed(commit, &[]) }, &before).unwrap();
+    }
+    recorder.finish().unwrap();
+    assert_eq!(Recording::open(&path).unwrap().put_rules(), ["new"]);
+    let mut recording = Recording::open(&path).unwrap();
+    let Next::Rules(found) = recording.read().unwrap() else {
+        panic!("the rules before are first")
+    };
+    assert_eq!(found, before);
+    for want in all {
+        let Next::Commit(read) = recording.read().unwrap() else { panic!("a commit") };
+        assert_eq!(read.rule_changes, want);
     }
 }
 
@@ -277,13 +317,14 @@ fn it_is_looked_once_a_second_where_the_path_leads() {
     assert_eq!(status.get(), RecordingState::Off);
     let mut keeper = RecordingKeeper::new(recorder_at(&path), status.clone(), metrics, start);
     std::fs::rename(&path, &moved).unwrap();
-    keeper.write(&closed(0, &[]), at(999)).unwrap();
+    keeper.write(&closed(0, &[]), &RunTimeRules::default(), at(999)).unwrap();
     assert_eq!(status.get(), RecordingState::Written);
-    let error = keeper.write(&closed(1, &[]), at(1_000)).unwrap_err().to_string();
+    let error =
+        keeper.write(&closed(1, &[]), &RunTimeRules::default(), at(1_000)).unwrap_err().to_string();
     assert!(error.ends_with("a.rec was moved away while it was written"), "{error}");
 
     keeper.goes_on(OnRecordingError::Pause);
-    keeper.write(&closed(2, &[]), at(2_000)).unwrap();
+    keeper.write(&closed(2, &[]), &RunTimeRules::default(), at(2_000)).unwrap();
     let RecordingState::Held { why, since } = status.get() else { panic!("{status:?}") };
     assert_eq!((&why, since), (&error, at(2_000)));
     std::fs::rename(&moved, &path).unwrap();
@@ -292,10 +333,10 @@ fn it_is_looked_once_a_second_where_the_path_leads() {
 
     // One that was removed is written anew; nothing that was appended meanwhile is missing.
     std::fs::remove_file(&path).unwrap();
-    keeper.write(&closed(3, &[]), at(4_500)).unwrap();
+    keeper.write(&closed(3, &[]), &RunTimeRules::default(), at(4_500)).unwrap();
     assert!(matches!(keeper.tend(at(5_000)), RecordingState::Held { .. }));
     assert_eq!(keeper.tend(at(5_500)), RecordingState::Written);
-    keeper.write(&closed(4, &[]), at(5_600)).unwrap();
+    keeper.write(&closed(4, &[]), &RunTimeRules::default(), at(5_600)).unwrap();
     assert_eq!(keeper.finish(), None);
     let mut recording = Recording::open(&path).unwrap();
     for commit in 0..5 {
@@ -314,10 +355,14 @@ fn a_run_that_stops_since_its_recording_is_gone_goes_on_stopping() {
     let mut keeper = RecordingKeeper::new(recorder_at(&path), status.clone(), metrics, start);
     keeper.goes_on(OnRecordingError::Stop);
     std::fs::rename(&path, &moved).unwrap();
-    keeper.write(&closed(0, &[]), start + Duration::from_secs(1)).unwrap();
+    keeper
+        .write(&closed(0, &[]), &RunTimeRules::default(), start + Duration::from_secs(1))
+        .unwrap();
     assert!(matches!(keeper.tend(start), RecordingState::Lost { .. }));
     std::fs::rename(&moved, &path).unwrap();
-    keeper.write(&closed(1, &[]), start + Duration::from_secs(2)).unwrap();
+    keeper
+        .write(&closed(1, &[]), &RunTimeRules::default(), start + Duration::from_secs(2))
+        .unwrap();
     assert!(matches!(status.get(), RecordingState::Lost { .. }));
     let why = keeper.finish().unwrap();
     assert!(why.contains("a.rec was moved away") && why.ends_with("a.rec is whole"), "{why}");

@@ -10,8 +10,11 @@ use market::{
 };
 
 use super::file::RecordingFile;
-use super::{FRAME_BYTES_MAX, Frame, NewNames, RecordingError, RecordingHeader, first_bytes};
+use super::{
+    FRAME_BYTES_MAX, Frame, NewNames, RecordingError, RecordingHeader, encode_rules, first_bytes,
+};
 use crate::ingest::closed_commit::ClosedCommit;
+use crate::rules::RunTimeRules;
 
 /// Writes a recording, whose file is locked meanwhile.
 pub struct Recorder {
@@ -19,6 +22,8 @@ pub struct Recorder {
     catalog: Arc<Catalog>,
     registries: SharedRegistries,
     named: Named,
+    /// Whether it says which rules were put before its first commit.
+    has_rules: bool,
 }
 
 /// What has been named in a recording.
@@ -42,7 +47,8 @@ impl Recorder {
     ) -> Result<Recorder, RecordingError> {
         let file = RecordingFile::open(path, force)?;
         let named = Named::of_header(&header);
-        let mut recorder = Recorder { file, catalog, registries, named };
+        let has_rules = false;
+        let mut recorder = Recorder { file, catalog, registries, named, has_rules };
         recorder.file.append(&first_bytes());
         recorder.frame(&Frame::Header(header))?;
         // From here on, the file is recognisable as a recording.
@@ -55,13 +61,17 @@ impl Recorder {
         self.file.path()
     }
 
-    /// Appends a commit, and writes it at the end of a round at the latest.
+    /// Appends a commit, and writes it at the end of a round at the latest. `rules` were put before it.
     ///
     /// # Errors
     /// If the file does not take it. What was not written waits, and goes first with [`Recorder::flush`] or the next
     /// commit, so nothing is missing if that goes well.
-    pub fn write(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
-        self.append(closed)?;
+    pub fn write(
+        &mut self,
+        closed: &ClosedCommit,
+        rules: &RunTimeRules,
+    ) -> Result<(), RecordingError> {
+        self.append(closed, rules)?;
         self.flush_if_due(closed.binding.round)
     }
 
@@ -73,14 +83,22 @@ impl Recorder {
         }
     }
 
-    /// Appends a commit to what waits to be written.
+    /// Appends a commit to what waits to be written. `rules` were put before it.
     ///
     /// # Errors
     /// If it does not fit into a frame; then the recording lacks it for good.
-    pub(super) fn append(&mut self, closed: &ClosedCommit) -> Result<(), RecordingError> {
+    pub(super) fn append(
+        &mut self,
+        closed: &ClosedCommit,
+        rules: &RunTimeRules,
+    ) -> Result<(), RecordingError> {
         if let Some(names) = self.named.new_names(closed, &self.catalog, &self.registries) {
             self.frame(&Frame::Names(names))?;
         }
+        let mut bytes = Vec::new();
+        let is_first = !std::mem::replace(&mut self.has_rules, true);
+        encode_rules(closed, is_first.then_some(rules), self.file.path(), &mut bytes)?;
+        self.file.append(&bytes);
         self.frame(&Frame::of(closed))
     }
 

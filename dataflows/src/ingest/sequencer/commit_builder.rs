@@ -215,7 +215,18 @@ impl<'a> CommitBuilder<'a> {
         let id_texts = std::mem::take(&mut self.id_texts);
         let (control, oldest) = (std::mem::take(&mut self.control), self.oldest.take());
         let posts = std::mem::take(&mut self.posts);
-        ClosedCommit { binding, records, accounts, id_texts, refused, control, posts, oldest }
+        let rule_changes = Vec::new();
+        ClosedCommit {
+            binding,
+            records,
+            accounts,
+            id_texts,
+            refused,
+            control,
+            posts,
+            rule_changes,
+            oldest,
+        }
     }
 }
 

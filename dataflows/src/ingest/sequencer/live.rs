@@ -270,7 +270,8 @@ impl LiveSequencer<'_> {
     fn close(&mut self, is_last: bool, to: &mut CommitDispatcher) -> Result<(), DispatchError> {
         let is_round = is_last || self.timer.is_round(self.builder.rows(), Instant::now());
         self.drain_clients();
-        let closed = self.builder.close(now(), is_round);
+        let mut closed = self.builder.close(now(), is_round);
+        let rule_answers = to.bind_rule_requests(&mut closed);
         let binding = closed.binding.clone();
         if to.begins_checkpoint(is_last) {
             let history = self.builder.clock.history(&binding);
@@ -278,6 +279,7 @@ impl LiveSequencer<'_> {
         }
         self.builder.clock.given_up().iter().for_each(|change| (self.callbacks.given_up)(*change));
         to.dispatch(closed)?;
+        rule_answers.send();
         (self.callbacks.dispatched)(&binding);
         self.timer.closed(is_round, Instant::now());
         Ok(())

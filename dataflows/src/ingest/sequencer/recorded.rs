@@ -39,6 +39,7 @@ pub fn sequence_recording(
         match recording.read()? {
             Next::Names(names) => name(&names, tables, &mut misfits)?,
             Next::Scales(_) | Next::Partitions(_) => {} // the configuration is that of the recording
+            Next::Rules(rules) => dispatcher.knows_rules(rules),
             Next::Commit(closed) => {
                 let commit = closed.binding.commit;
                 if std::mem::take(&mut is_first) && commit > Commit(0) {

@@ -59,6 +59,7 @@ impl LogReplay<'_> {
                     Next::Names(names) => name(&names, self.tables, &mut misfits)?,
                     Next::Scales(scales) => self.check_scales(scales)?,
                     Next::Partitions(states) => *partitions = states,
+                    Next::Rules(rules) => dispatcher.knows_rules(rules),
                     Next::Commit(closed) => {
                         if stop.is_set() {
                             return Ok(None);

@@ -61,8 +61,10 @@ impl Logs {
         let commit = Commit(commit);
         match happens {
             Happens::Control => {
-                let (number, kind, source) = (0, ControlKind::Paused, "a".to_owned());
-                self.control.append(commit, ControlRow { commit, number, kind, source });
+                let (number, kind, source) = (0, ControlKind::Paused, Some("a".to_owned()));
+                let (rule, by, detail) = (None, None, None);
+                let row = ControlRow { commit, number, kind, source, rule, by, detail };
+                self.control.append(commit, row);
             }
             Happens::Letter(position) => {
                 let rejection = Rejection::new(RejectionReason::Malformed, "no", b"x");

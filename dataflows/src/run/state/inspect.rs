@@ -98,7 +98,7 @@ pub fn verify_state(folder: &Path) -> Result<VerifiedState, RestoreError> {
                     let (found, wanted) = (closed.binding.commit.0, wanted.0);
                     return Err(CommitLogError::Incomplete { path, found, wanted }.into());
                 }
-                Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
+                Next::Names(_) | Next::Scales(_) | Next::Partitions(_) | Next::Rules(_) => {}
                 Next::End { .. } => break,
             }
         }

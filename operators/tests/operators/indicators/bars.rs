@@ -167,6 +167,11 @@ pub(crate) fn follow(numbers: &mut Numbers, out: Vec<IndicatorOut>) {
                     assert_eq!(known, None);
                 }
             }
+            IndicatorOut::Shown(key, all) => {
+                let mut slots =
+                    (0..all.slots().len()).filter_map(|slot| Some((slot, all.get(slot)?)));
+                assert!(slots.all(|(slot, value)| numbers.get(&(key, slot)) == Some(&value)));
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use operators::portfolio::{
     Risk, RiskConfig, RiskKey, Unpriced, valuation,
 };
 use operators::{
-    BarChange, CommitContext, Gauge, ReadFrom, Sharded, StateStore, Watermarks, keyed,
+    BarChange, CommitContext, Gauge, ReadFrom, RulesInForce, Sharded, StateStore, Watermarks, keyed,
 };
 use oracle::portfolio as slow;
 use oracle::portfolio::commits::{CommitInput, Output};
@@ -195,6 +195,7 @@ fn context(commits: &[CommitInput], number: usize, save: Option<Saving>) -> Arc<
         round_watermarks: Watermarks::none(1),
         read_from: ReadFrom::default(),
         saves: save.map_or(0..0, |save| save.shards(number)),
+        rules: RulesInForce::default(),
     })
 }
 

@@ -55,7 +55,7 @@ fn operation(context: &Context, endpoint: &Endpoint, method: &Method) -> Value {
         "operationId": operation_id(endpoint.path, method),
         "summary": endpoint.doc,
         "parameters": parameters(context, endpoint),
-        "responses": responses(context, endpoint),
+        "responses": responses(context, endpoint, method),
         // Where the server has no keys, none is needed.
         "security": match endpoint.access {
             Access::Open => json!([]),
@@ -65,7 +65,11 @@ fn operation(context: &Context, endpoint: &Endpoint, method: &Method) -> Value {
     });
     if let Some(body) = endpoint.parameters.iter().find(|one| one.place == ParameterPlace::Body) {
         let types = media_types(endpoint, "Content-Type");
-        let content = types.iter().map(|media| ((*media).to_owned(), body_schema(media)));
+        let schema = |media: &str| match body.kind {
+            ParameterType::JsonObject => json!({ "schema": { "type": "object" } }),
+            _ => body_schema(media),
+        };
+        let content = types.iter().map(|media| ((*media).to_owned(), schema(media)));
         operation["requestBody"] = json!({
             "required": body.required,
             "description": body.doc,
@@ -181,13 +185,13 @@ fn schema(context: &Context, kind: ParameterType) -> Value {
 }
 
 /// The answers: those that are no error, and one for all errors.
-fn responses(context: &Context, endpoint: &Endpoint) -> Value {
+fn responses(context: &Context, endpoint: &Endpoint, method: &Method) -> Value {
     let problem = json!({
         "description": "an error",
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
     let mut responses = Map::from_iter([("default".to_owned(), problem)]);
-    for (status, content_types) in successes(endpoint) {
+    for (status, content_types) in successes(endpoint, method) {
         let content = content_types.iter().map(|content_type| {
             let media = content_type.to_string();
             let schema = match *content_type {
@@ -209,7 +213,7 @@ fn responses(context: &Context, endpoint: &Endpoint) -> Value {
 }
 
 /// The statuses of answers that are no error, each with the types of its content.
-fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
+fn successes(endpoint: &Endpoint, method: &Method) -> Vec<(u16, Vec<&'static str>)> {
     let json = || vec!["application/json"];
     let is_cached = endpoint.parameters.iter().any(|one| one.kind == ParameterType::EntityTags);
     match (endpoint.path, media_types(endpoint, "Accept")) {
@@ -222,6 +226,7 @@ fn successes(endpoint: &Endpoint) -> Vec<(u16, Vec<&'static str>)> {
         ("/docs/problems" | "/docs/problems/{problem}", _) => vec![(200, vec!["text/plain"])],
         ("/docs", _) => vec![(200, vec!["text/html"])],
         ("/api/streaming/process", _) => vec![(202, json())],
+        ("/v1/rules/{name}", _) if method == Method::PUT => vec![(200, json()), (201, json())],
         ("/v1/tickets", _) => vec![(201, json())],
         ("/streaming/drain", _) => vec![(202, json())],
         ("/streaming/control", _) => vec![(200, json()), (202, json())],

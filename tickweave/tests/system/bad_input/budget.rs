@@ -99,7 +99,7 @@ fn recorded_control(file: &Path) -> Vec<ControlRecord> {
     loop {
         match recording.read().unwrap() {
             Next::Commit(closed) => control.extend(closed.control),
-            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) => {}
+            Next::Names(_) | Next::Scales(_) | Next::Partitions(_) | Next::Rules(_) => {}
             Next::End { in_order } => {
                 assert!(in_order);
                 return control;

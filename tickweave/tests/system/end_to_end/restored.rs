@@ -65,15 +65,18 @@ pub(super) fn replay(
     replay_recording(&config, recording, states, &options, &Stop::default()).unwrap()
 }
 
-fn digests(report: &Report) -> BTreeMap<&'static str, ViewDigest> {
+pub(super) fn digests(report: &Report) -> BTreeMap<&'static str, ViewDigest> {
     report.views.iter().map(|(view, _, digest)| (*view, digest.unwrap())).collect()
 }
 
-/// Records a live run: its rounds have several commits.
-fn record(folder: &Path) -> PathBuf {
-    let made = Made::new(6, 6_000, 1_200_000);
+/// Records a live run of so many trades: its rounds have several commits. `more` are keys of `[job]`.
+pub(super) fn record(folder: &Path, more: &str, trades: i64) -> PathBuf {
+    let made = Made::new(6, trades, 1_200_000);
     let small = "[commit]\nrecords = 50\nround = \"10ms\"\nidle = \"50ms\"";
     made.write(folder, Some("{ speed = 900.0 }"), small);
+    let job = fs::read_to_string(folder.join("job.toml")).unwrap();
+    fs::write(folder.join("job.toml"), job.replacen("[job]\n", &format!("[job]\n{more}"), 1))
+        .unwrap();
     let mut run = Going::start(folder, &["run", "job.toml", "--record", "live.rec", "--json"]);
     let address = run.address();
     let all = format!("records_total{{source=\"b\"}} {}", made.b.len());
@@ -86,23 +89,29 @@ fn record(folder: &Path) -> PathBuf {
 #[test]
 fn a_restored_job_goes_on_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().unwrap();
-    let file = record(folder.path());
-    let full = replay(&file, 2, Arc::new(NoStates), RunOptions::default());
-    assert!(full.commits > 100, "{full:?}");
-    let mut rng = Rng(11);
-    for (before, after) in [(1, 3), (2, 1), (3, 2), (1, 1), (2, 4), (4, 3)] {
+    let file = record(folder.path(), "", 6_000);
+    assert_same_from_saved_states(&file, &[(1, 3), (2, 1), (3, 2), (1, 1), (2, 4), (4, 3)], 11);
+}
+
+/// A recording that is replayed up to a random commit by some workers, and on from there by others, gives what it gives
+/// as a whole.
+pub(super) fn assert_same_from_saved_states(file: &Path, workers: &[(usize, usize)], seed: u64) {
+    let full = replay(file, 2, Arc::new(NoStates), RunOptions::default());
+    assert!(full.commits > 60, "{full:?}");
+    let mut rng = Rng(seed);
+    for (before, after) in workers.iter().copied() {
         let commit = Commit(rng.below(full.commits.cast_signed() - 2).unsigned_abs());
         let what = format!("{before} → {after} workers at commit {commit}");
         let saved = Arc::new(InMemory::default());
         let options =
             RunOptions { until: Some(commit), save_after: Some(commit), ..RunOptions::default() };
-        let first = replay(&file, before, Arc::clone(&saved) as Arc<dyn StateStore>, options);
+        let first = replay(file, before, Arc::clone(&saved) as Arc<dyn StateStore>, options);
         assert_eq!(first.commits, commit.0 + 1, "{what}");
         assert!(!first.complete);
         let resume = first.saved.clone().unwrap();
         assert_eq!((resume.from, resume.through), (commit, commit));
 
-        let second = going_on(&file, after, &saved, resume);
+        let second = going_on(file, after, &saved, resume);
         assert_eq!((second.commits, second.complete), (full.commits, true), "{what}");
         assert_parts(&first, &second, &full, &what);
     }
@@ -281,7 +290,7 @@ fn a_source_that_a_restored_job_gains_outranks_those_whose_names_come_after() {
 #[test]
 fn a_recording_that_was_cut_tells_what_the_whole_one_tells_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
-    let file = record(folder.path());
+    let file = record(folder.path(), "", 6_000);
     let bytes = std::fs::read(&file).unwrap();
     for part in 1..=3 {
         let short = folder.path().join("cut.rec");

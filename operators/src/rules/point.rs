@@ -1,12 +1,11 @@
 //! A bar as rules see it.
 
 use market::{Bar, BarState, Candle};
-use serde::{Deserialize, Serialize};
 
-use crate::heap;
+use crate::numbers::Numbers;
 
-/// A bar, and the values at it that rules refer to. A bar may lack prices: that of an odd lot has a volume alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A bar, and the numbers at it. A bar may lack prices: that of an odd lot has a volume alone.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Open and close, at the price scale.
     pub ends: Option<(i64, i64)>,
@@ -18,8 +17,8 @@ pub struct Point {
     pub volume: f64,
     /// Whether the watermark has reached its end.
     pub is_final: bool,
-    /// The values that rules refer to, by [`super::Series::Value`]; none where there is none.
-    pub values: Vec<Option<f64>>,
+    /// The numbers at it, by [`super::Series::Slot`]; none if there are none, or no rule refers to any.
+    pub numbers: Option<Numbers>,
 }
 
 /// The prices of a bar that has them all, at the price scale.
@@ -37,7 +36,7 @@ pub struct Shape {
 
 impl Point {
     /// The bar of a candle; none if it is partial.
-    pub fn of(candle: &Candle, values: Vec<Option<f64>>) -> Option<Point> {
+    pub fn of(candle: &Candle, numbers: Option<Numbers>) -> Option<Point> {
         if candle.state == BarState::Partial {
             return None;
         }
@@ -48,7 +47,7 @@ impl Point {
             price_scale: spec.price_scale,
             volume: volume as f64 / 10_f64.powi(i32::from(spec.quantity_scale)),
             is_final: matches!(candle.state, BarState::Final | BarState::Revised),
-            values,
+            numbers,
         })
     }
 
@@ -56,11 +55,6 @@ impl Point {
     pub fn shape(&self) -> Option<Shape> {
         let ((open, close), (high, low)) = self.ends.zip(self.reach)?;
         Some(Shape { open, high, low, close })
-    }
-
-    /// How many bytes it has on the heap.
-    pub(super) fn heap_bytes(&self) -> usize {
-        heap::vec::<Option<f64>>(self.values.capacity())
     }
 
     /// A price as a number.

@@ -1,6 +1,6 @@
 //! Rules: what they look at, and when they hold.
 
-use market::{InstrumentId, Numbered, RuleId, SeriesId, Timeframe};
+use market::{Commit, InstrumentId, RuleId, Timeframe};
 
 use super::pattern::Pattern;
 use super::point::{Point, Shape};
@@ -10,8 +10,10 @@ use super::point::{Point, Shape};
 pub struct Rule {
     /// Its number.
     pub id: RuleId,
-    /// Its name, as configured.
+    /// Its name.
     pub name: String,
+    /// The commit that has put it as it is now; the first one if it is configured.
+    pub since: Commit,
     /// The instruments that it watches; none listed: all.
     pub instruments: Vec<InstrumentId>,
     /// The timeframes that it watches; none listed: all.
@@ -85,8 +87,8 @@ pub enum Series {
     Close,
     /// The volume.
     Volume,
-    /// A value given by [`super::SignalIn::Value`].
-    Value(SeriesId),
+    /// The number in this slot of those of the bar.
+    Slot(usize),
     /// The same number at every bar.
     Number(f64),
 }
@@ -126,6 +128,16 @@ impl Rule {
                 series.at(point)
             }
             Condition::Breakout { .. } | Condition::Candlestick(_) => None,
+        }
+    }
+
+    /// Whether it looks at a number that is computed.
+    pub fn uses_numbers(&self) -> bool {
+        let is_slot = |series: &Series| matches!(series, Series::Slot(_));
+        match &self.condition {
+            Condition::Cross { left, right, .. } => is_slot(left) || is_slot(right),
+            Condition::Threshold { series, .. } => is_slot(series),
+            Condition::Breakout { .. } | Condition::Candlestick(_) => false,
         }
     }
 
@@ -191,7 +203,7 @@ impl Series {
             Series::Low => point.reach.map(|(_, low)| point.number(low)),
             Series::Close => point.ends.map(|(_, close)| point.number(close)),
             Series::Volume => Some(point.volume),
-            Series::Value(index) => point.values.get(index.number()).copied().flatten(),
+            Series::Slot(slot) => Some(point.numbers.as_ref()?.get(*slot)?.value.0),
             Series::Number(number) => Some(*number),
         }
     }
