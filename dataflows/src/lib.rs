@@ -17,5 +17,6 @@ pub mod publish;
 pub mod run;
 pub mod status;
 pub mod telemetry;
+pub mod undelivered;
 pub mod view_list;
 pub mod views;

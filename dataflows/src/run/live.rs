@@ -86,13 +86,15 @@ pub fn run_live(
         },
         stopping: &|| http_ingest.iter().for_each(HttpIngest::refuse),
     };
-    let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
+    let (paused, undelivered) = (job.paused.clone(), job.undelivered.clone());
+    let input = LiveInput { events, paused, clients, undelivered, alignment };
     let dispatcher = &mut job.dispatcher;
     dispatcher.survives_recording(config.on_recording_error);
     let naming = Naming { sources: &names, catalog: &config.catalog };
     let sequenced =
         sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
+    job.undelivered.close(); // before sinks deliver what is left: no commit takes what they cannot
     http_ingest.iter().for_each(HttpIngest::refuse);
     readers.into_iter().for_each(|reader| drop(reader.join()));
     let report = job.finish(sequenced.map(|()| true).map_err(RunError::Sequencer), options);

@@ -1,0 +1,5 @@
+//! Alerts that reach somebody: the binary with real receivers.
+
+mod job;
+mod receiver;
+mod webhook;
