@@ -99,7 +99,7 @@ fn what_a_receiver_refuses_is_a_dead_letter_also_in_a_replay() {
         [&letter["source"], &letter["partition"], &letter["reason"]],
         ["sink:hook", "alerts", "undelivered"]
     );
-    assert_eq!(letter["detail"], "it answers 400 Said: words");
+    assert_eq!(letter["detail"], "it answers 400 Bad Request: words");
     let original: serde_json::Value =
         serde_json::from_str(letter["original"].as_str().unwrap()).unwrap();
     assert_eq!(original, receiver.requests()[0].json());
