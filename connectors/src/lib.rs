@@ -67,7 +67,9 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// let kinds = ["file", "kafka", "redis-hash", "redis-pubsub", "redis-streams", "webhook"];
+/// let kinds = [
+///     "alertmanager", "email", "file", "kafka", "redis-hash", "redis-pubsub", "redis-streams", "slack", "webhook",
+/// ];
 /// assert_eq!(connectors::sinks().kinds(), kinds);
 /// ```
 pub fn sinks() -> Sinks {
@@ -77,5 +79,11 @@ pub fn sinks() -> Sinks {
         .with(redis::sinks::HashSink::KIND, redis::sinks::HashSink::factory())
         .with(redis::sinks::PubSubSink::KIND, redis::sinks::PubSubSink::factory())
         .with(redis::sinks::StreamsSink::KIND, redis::sinks::StreamsSink::factory())
+        .with(
+            notify::alertmanager::AlertmanagerSink::KIND,
+            notify::alertmanager::AlertmanagerSink::factory(),
+        )
+        .with(notify::email::EmailSink::KIND, notify::email::EmailSink::factory())
+        .with(notify::slack::SlackSink::KIND, notify::slack::SlackSink::factory())
         .with(notify::webhook::WebhookSink::KIND, notify::webhook::WebhookSink::factory())
 }

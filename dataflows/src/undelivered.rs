@@ -74,7 +74,10 @@ mod tests {
             rejection: Rejection::new(RejectionReason::Undelivered, "no", b"x"),
         };
         let kept = (0..WAITING_MAX as u64 + 5).filter(|n| changes.push(change(*n)).is_ok()).count();
-        assert_eq!((kept, changes.take().len(), changes.take().len()), (WAITING_MAX, WAITING_MAX, 0));
+        assert_eq!(
+            (kept, changes.take().len(), changes.take().len()),
+            (WAITING_MAX, WAITING_MAX, 0)
+        );
         assert!(changes.push(change(1)).is_ok());
         changes.close();
         assert_eq!(changes.push(change(2)), Err(change(2)));

@@ -110,7 +110,9 @@ impl Channel for EmailChannel {
         let message = self.form.message(notice).map_err(SendError::Never)?;
         match self.transport.send(&message) {
             Ok(_) => Ok(()),
-            Err(error) if is_final(&error) => Err(SendError::Never(format!("the server says {error}"))),
+            Err(error) if is_final(&error) => {
+                Err(SendError::Never(format!("the server says {error}")))
+            }
             Err(error) => Err(SendError::Later { cause: error.to_string(), pause: pause(&error) }),
         }
     }

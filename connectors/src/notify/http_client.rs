@@ -50,6 +50,14 @@ impl HttpClient {
         Ok(HttpClient { client, url, headers, secrets })
     }
 
+    /// The same with a path behind that of the target.
+    #[must_use]
+    pub(super) fn under(mut self, path: &str) -> HttpClient {
+        let base = self.url.path().trim_end_matches('/').to_owned();
+        self.url.set_path(&format!("{base}/{path}"));
+        self
+    }
+
     /// Something else that no error shows.
     pub(super) fn hides(&mut self, secret: Secret) {
         self.secrets.push(secret);
@@ -64,7 +72,9 @@ impl HttpClient {
     ) -> Result<(), SendError> {
         if body.len() > TEXT_BYTES_MAX {
             let length = body.len();
-            return Err(SendError::Never(format!("it has {length} bytes, {TEXT_BYTES_MAX} at most")));
+            return Err(SendError::Never(format!(
+                "it has {length} bytes, {TEXT_BYTES_MAX} at most"
+            )));
         }
         let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, content_type);
         for (name, value) in &self.headers {
@@ -75,9 +85,7 @@ impl HttpClient {
         }
         match request.body(body).send() {
             Ok(answer) => self.judge(answer),
-            Err(error) if error.is_builder() => {
-                Err(SendError::Never(shown(error, &self.secrets)))
-            }
+            Err(error) if error.is_builder() => Err(SendError::Never(shown(error, &self.secrets))),
             Err(error) => Err(SendError::later(shown(error, &self.secrets))),
         }
     }
@@ -152,7 +160,10 @@ mod tests {
             let headers = [(RETRY_AFTER, HeaderValue::from_str(text).unwrap())];
             retry_after(&HeaderMap::from_iter(headers), now).map(|pause| pause.as_secs())
         };
-        assert_eq!([of("7"), of(" 86400 "), of("soon"), of("-1")], [Some(7), Some(600), None, None]);
+        assert_eq!(
+            [of("7"), of(" 86400 "), of("soon"), of("-1")],
+            [Some(7), Some(600), None, None]
+        );
         assert_eq!(of("Mon, 05 Jan 2026 14:30:28 GMT"), Some(30));
         assert_eq!(of("Mon, 05 Jan 2026 14:00:00 GMT"), None, "it is over");
         assert_eq!(retry_after(&HeaderMap::new(), now), None);

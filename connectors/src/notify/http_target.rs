@@ -40,7 +40,8 @@ const HEADERS_MAX: usize = 32;
 const OWN_HEADERS: [&str; 5] =
     ["content-type", "content-length", "host", "idempotency-key", "tickweave-signature"];
 /// Parts of the names of headers whose values are secrets.
-const SECRET_NAMES: [&str; 7] = ["auth", "token", "key", "secret", "cookie", "password", "credential"];
+const SECRET_NAMES: [&str; 7] =
+    ["auth", "token", "key", "secret", "cookie", "password", "credential"];
 
 /// A checked target. It holds no secret, only where secrets are.
 #[derive(Clone, Debug)]
@@ -115,8 +116,9 @@ impl HttpTarget {
             let value = match text {
                 HeaderText::Plain(value) => value.clone(),
                 HeaderText::Secret(place) => {
-                    let secret =
-                        place.read().map_err(|problem| format!("the header `{name}`: {problem}"))?;
+                    let secret = place
+                        .read()
+                        .map_err(|problem| format!("the header `{name}`: {problem}"))?;
                     let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| {
                         format!("the value of the header `{name}` is no text of a header")
                     })?;
@@ -193,15 +195,18 @@ fn header(name: &str, value: Value, folder: &Path) -> Result<(HeaderName, Header
     let is_secret = SECRET_NAMES.iter().any(|part| parsed.as_str().contains(part));
     let text = match value {
         Value::String(_) if is_secret => {
-            return Err(at("may be a secret and is not written here: write { env = \"NAME\" } or { file = \"PATH\" }"));
+            return Err(at(
+                "may be a secret and is not written here: write { env = \"NAME\" } or { file = \"PATH\" }",
+            ));
         }
         Value::String(text) => HeaderText::Plain(
             HeaderValue::from_str(&text).map_err(|_| at("has a value that no header may have"))?,
         ),
-        Value::Object(table) => HeaderText::Secret(
-            SecretPlace::of_table(&table, folder)
-                .ok_or_else(|| at("is neither a text nor { env = \"NAME\" } or { file = \"PATH\" }"))?,
-        ),
+        Value::Object(table) => {
+            HeaderText::Secret(SecretPlace::of_table(&table, folder).ok_or_else(|| {
+                at("is neither a text nor { env = \"NAME\" } or { file = \"PATH\" }")
+            })?)
+        }
         _ => return Err(at("is neither a text nor { env = \"NAME\" } or { file = \"PATH\" }")),
     };
     Ok((parsed, text))

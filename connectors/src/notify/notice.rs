@@ -116,6 +116,11 @@ impl Notice {
         text
     }
 
+    /// Whether it tells how much was not told, and so is of no row.
+    pub(super) fn is_summary(&self) -> bool {
+        matches!(self.kind, NoticeKind::HeldBack(_))
+    }
+
     /// One line for people.
     pub(super) fn headline(&self) -> String {
         let of = |column: &str| self.row.text(column).unwrap_or("?");
@@ -127,7 +132,11 @@ impl Notice {
             }
             kind if self.view == super::ALERTS => {
                 let (rule, instrument, timeframe) = (of("rule"), of("instrument"), of("timeframe"));
-                format!("{}: {rule} on {instrument} {timeframe}, bar {}", kind.name(), of("open_time"))
+                format!(
+                    "{}: {rule} on {instrument} {timeframe}, bar {}",
+                    kind.name(),
+                    of("open_time")
+                )
             }
             kind => format!("{} in {}: {}", kind.name(), self.view, self.key),
         }
@@ -136,7 +145,8 @@ impl Notice {
     /// More for people, a line per fact.
     pub(super) fn details(&self) -> String {
         let mut lines = Vec::new();
-        for (column, label) in [("price", "close"), ("value", "value"), ("raised_at", "raised at")] {
+        for (column, label) in [("price", "close"), ("value", "value"), ("raised_at", "raised at")]
+        {
             if self.view == super::ALERTS
                 && let Some(text) = self.row.text(column)
             {
@@ -156,7 +166,8 @@ mod tests {
 
     #[test]
     fn an_id_is_of_one_change() {
-        let of = |run, commit, key| event_id((run, "alerts"), NoticeKind::Raised, Commit(commit), key);
+        let of =
+            |run, commit, key| event_id((run, "alerts"), NoticeKind::Raised, Commit(commit), key);
         assert_eq!(of("a", 1, "k"), of("a", 1, "k"));
         assert_eq!(of("a", 1, "k").len(), 32);
         let others = [of("b", 1, "k"), of("a", 2, "k"), of("a", 1, "l")];

@@ -65,7 +65,12 @@ impl Outboxes {
     }
 
     /// A writer of one of the views.
-    pub(super) fn writer<C: Channel>(&self, view: &str, channel: C, shown: &str) -> NoticeWriter<C> {
+    pub(super) fn writer<C: Channel>(
+        &self,
+        view: &str,
+        channel: C,
+        shown: &str,
+    ) -> NoticeWriter<C> {
         let mut by_view = lock(&self.by_view);
         let outbox = by_view.entry(view.to_owned()).or_insert_with(|| {
             Arc::new(Mutex::new(Outbox::new(self.settings, lock(&self.earlier).clone())))
@@ -142,10 +147,13 @@ impl Outbox {
     }
 
     /// Sends the queue until it is empty, or something has to wait.
-    fn send(&mut self, channel: &mut impl Channel, now: impl Fn() -> Instant) -> Result<(), SendError> {
+    fn send(
+        &mut self,
+        channel: &mut impl Channel,
+        now: impl Fn() -> Instant,
+    ) -> Result<(), SendError> {
         while let Some(Queued { notice, due }) = self.queue.front() {
-            let is_summary = matches!(notice.kind, NoticeKind::HeldBack(_));
-            if !is_summary && !self.limit.admits(now()) {
+            if !notice.is_summary() && !self.limit.admits(now()) {
                 self.limit.hold(notice.row.text("rule").unwrap_or(&notice.view));
                 self.outcomes.held_back += 1;
                 self.queue.pop_front();

@@ -23,6 +23,7 @@ impl TextRow {
     }
 
     /// With another text in a column.
+    #[cfg(test)]
     #[must_use]
     pub(super) fn with(mut self, column: &str, text: &str) -> TextRow {
         self.0.insert(column.to_owned(), Some(text.to_owned()));
@@ -46,7 +47,9 @@ impl TextRow {
 
     /// The same for a template.
     pub(super) fn value(&self) -> Value {
-        Value::from_pairs(self.0.iter().map(|(name, text)| (name.clone(), optional(text.as_deref()))))
+        Value::from_pairs(
+            self.0.iter().map(|(name, text)| (name.clone(), optional(text.as_deref()))),
+        )
     }
 }
 
@@ -70,7 +73,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        let row = TextRow::of_json(r#"{"price":50000.1000,"big":9007199254740993,"t":"a\"b","e":null}"#);
+        let row =
+            TextRow::of_json(r#"{"price":50000.1000,"big":9007199254740993,"t":"a\"b","e":null}"#);
         assert_eq!(row.text("price"), Some("50000.1000"));
         assert_eq!(row.number("big"), Some(9_007_199_254_740_993));
         assert_eq!([row.text("t"), row.text("e"), row.text("no")], [Some("a\"b"), None, None]);

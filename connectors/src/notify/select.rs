@@ -126,7 +126,8 @@ fn of_row(
     row: &TextRow,
 ) -> Verdict {
     // Keys of logs begin with the commit of the row.
-    let of_log = row.number("commit").filter(|commit| record.key.starts_with(&format!("{commit}|")));
+    let of_log =
+        row.number("commit").filter(|commit| record.key.starts_with(&format!("{commit}|")));
     let told_before = match (batch.kind, of_log.map(Commit)) {
         (BatchKind::Changes, _) => false,
         (_, Some(commit)) => {
@@ -147,8 +148,9 @@ fn of_row(
 }
 
 /// Whether the bar of an alert ended at most so long before the commit. A bar counts by its nominal length.
-fn is_young(max_age: Span, at: EventTime, row: &TextRow) -> bool {
-    let opened = row.text("open_time").and_then(|text| EventTime::parse(text, TimeUnit::Rfc3339).ok());
+pub(super) fn is_young(max_age: Span, at: EventTime, row: &TextRow) -> bool {
+    let opened =
+        row.text("open_time").and_then(|text| EventTime::parse(text, TimeUnit::Rfc3339).ok());
     let timeframe = row.text("timeframe").and_then(|text| text.parse::<Timeframe>().ok());
     let Some((opened, timeframe)) = opened.zip(timeframe) else { return true };
     opened.after(Span::secs(timeframe.secs().into())) >= at.before(max_age)

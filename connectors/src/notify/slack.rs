@@ -129,6 +129,9 @@ mod tests {
         assert_eq!(text, "*raised: &lt;!channel&gt; &amp; *co* on 1 1, bar 1*\nclose 1");
         let long: Value = serde_json::from_str(&message(&"ä".repeat(5_000))).unwrap();
         let block = long["blocks"][0]["text"]["text"].as_str().unwrap();
-        assert_eq!((block.chars().count(), long["text"].as_str().unwrap().chars().count()), (3_000, 5_000));
+        assert_eq!(
+            (block.chars().count(), long["text"].as_str().unwrap().chars().count()),
+            (3_000, 5_000)
+        );
     }
 }

@@ -82,7 +82,9 @@ fn build(
     };
     let content_type = match (content_type, &template) {
         (Some(_), None) => {
-            return Err("`content_type` is for a `template`; without one, bodies are JSON".to_owned());
+            return Err(
+                "`content_type` is for a `template`; without one, bodies are JSON".to_owned()
+            );
         }
         (written, _) => written.unwrap_or_else(|| JSON.to_owned()),
     };
@@ -96,7 +98,8 @@ fn build(
 
 /// A template; one that is to make JSON must do so.
 fn compiled(text: &str, content_type: &str, columns: &[String]) -> Result<Template, String> {
-    let is_json = content_type.split(';').next().is_some_and(|media| media.trim().ends_with("json"));
+    let is_json =
+        content_type.split(';').next().is_some_and(|media| media.trim().ends_with("json"));
     let escaping = if is_json { Escaping::Json } else { Escaping::Plain };
     let template = Template::compile("template", text, escaping, columns)?;
     for notice in samples(columns).iter().filter(|_| is_json) {

@@ -147,7 +147,11 @@ fn form(config: &EmailConfig, columns: &[String]) -> Result<MessageForm, String>
 
 /// An address. What ends a line is refused: it would begin another header.
 fn mailbox(key: &str, text: &str) -> Result<Mailbox, String> {
-    let wrong = || format!("`{key}`: {text:?} is no address such as `desk@example.org` or `Desk <desk@example.org>`");
+    let wrong = || {
+        format!(
+            "`{key}`: {text:?} is no address such as `desk@example.org` or `Desk <desk@example.org>`"
+        )
+    };
     if text.contains(char::is_control) {
         return Err(wrong());
     }

@@ -96,14 +96,26 @@ mod tests {
             .filter(|line| !line.starts_with(' '))
             .map(|line| line.split(':').next().unwrap())
             .collect();
-        let want = ["From", "Subject", "Date", "Message-ID", "Content-Type", "Auto-Submitted", "To",
-                    "Content-Transfer-Encoding"];
+        let want = [
+            "From",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Content-Type",
+            "Auto-Submitted",
+            "To",
+            "Content-Transfer-Encoding",
+        ];
         assert_eq!(names, want, "{head}");
     }
 
     #[test]
     fn a_repetition_is_the_same_message() {
         assert_eq!(text("high"), text("high"));
-        assert!(text("high").contains("Subject: raised: high on 1 1, bar 1\r\n"), "{}", text("high"));
+        assert!(
+            text("high").contains("Subject: raised: high on 1 1, bar 1\r\n"),
+            "{}",
+            text("high")
+        );
     }
 }

@@ -40,7 +40,12 @@ pub(super) struct Job {
 
 impl Job {
     /// Starts it in `folder` with more configuration, flags and variables of the environment.
-    pub(super) fn start(folder: &Path, more: &str, flags: &[&str], variables: &[(&str, &str)]) -> Job {
+    pub(super) fn start(
+        folder: &Path,
+        more: &str,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Job {
         fs::write(folder.join("job.toml"), format!("{JOB}{more}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickweave"));
         command.args(["run", "job.toml", "--lenient", "--digest", "--json"]).args(flags);

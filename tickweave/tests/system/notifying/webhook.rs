@@ -41,7 +41,10 @@ fn assert_signed(request: &Request) {
     assert_eq!(*value, connectors::notify::signature(secret, time, request.body.as_bytes()));
     assert_eq!(request.headers["idempotency-key"], request.json()["id"].as_str().unwrap());
     assert_eq!(request.headers["content-type"], "application/json");
-    assert_eq!([&*request.headers["x-team"], &request.headers["authorization"]], ["desk", "Bearer hunter2"]);
+    assert_eq!(
+        [&*request.headers["x-team"], &request.headers["authorization"]],
+        ["desk", "Bearer hunter2"]
+    );
     assert_eq!(request.path, "/alerts");
 }
 
@@ -109,9 +112,16 @@ fn what_a_receiver_refuses_is_a_dead_letter_also_in_a_replay() {
     receiver.wait_for(2);
     job.wait_for_sink("hook", |sink| sink["rejected"] == 1 && sink["messages"] == 1);
     let health = job.wait_for("health", |rows| !rows.is_empty());
-    assert!(health.iter().any(|row| row["check"] == "sinks" && row["status"] == "pass"), "{health:?}");
+    assert!(
+        health.iter().any(|row| row["check"] == "sinks" && row["status"] == "pass"),
+        "{health:?}"
+    );
     let (summary, _) = job.stop();
-    assert_eq!(summary["refusals"]["rows"].as_u64().unwrap_or(0), 0, "no input was refused: {summary}");
+    assert_eq!(
+        summary["refusals"]["rows"].as_u64().unwrap_or(0),
+        0,
+        "no input was refused: {summary}"
+    );
     let again = tickweave(folder, &["replay", "live.rec", "--json", "--digest"]).json();
     assert_eq!(again["views"], summary["views"]);
 }
