@@ -125,7 +125,7 @@ pub struct SinkOutcomes {
     pub messages: u64,
     /// Records that will never be delivered, though the sink goes on.
     pub rejected: Vec<RejectedRecord>,
-    /// Changes that were too old to be told.
+    /// Changes that were not told: too old, or they take back what nobody was told.
     pub skipped: u64,
     /// Changes beyond the bound of messages per minute; one message tells how many.
     pub held_back: u64,

@@ -6,6 +6,7 @@
 //! also ends if nobody sends it any more. Labels identify an alert, so nothing comes twice.
 
 mod config;
+mod request;
 mod standing;
 
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,7 @@ use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
 
 use self::config::{AlertmanagerSettings, checked};
+use self::request::body;
 use self::standing::{StandingAlert, StandingAlerts};
 use super::ALERTS;
 use super::channel::SendError;
@@ -189,7 +191,7 @@ impl AlertmanagerWriter {
                     continue;
                 }
             };
-            shared.reject(alert, self.settings.body(std::slice::from_ref(alert), time), &why);
+            shared.reject(alert, body(&self.settings, std::slice::from_ref(alert), time), &why);
         }
         match is_one_left {
             true => Err(failed(&self.shown, error)),
@@ -198,7 +200,7 @@ impl AlertmanagerWriter {
     }
 
     fn post(&self, alerts: &[StandingAlert], time: EventTime) -> Result<(), SendError> {
-        self.client.post(self.settings.body(alerts, time), &JSON, &[])
+        self.client.post(body(&self.settings, alerts, time), &JSON, &[])
     }
 
     fn sent(&self, alerts: &[StandingAlert], now: Instant) {

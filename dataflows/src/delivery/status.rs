@@ -48,7 +48,7 @@ pub struct SinkProgress {
     pub messages: u64,
     /// Changes that will never be delivered; they are dead letters.
     pub rejected: u64,
-    /// Changes that were too old to be told.
+    /// Changes that were not told: too old, or they take back what nobody was told.
     pub skipped: u64,
     /// Changes beyond the bound of messages per minute.
     pub held_back: u64,

@@ -50,7 +50,7 @@ pub struct Delivered {
     pub messages: u64,
     /// Changes that will never be delivered.
     pub rejected: u64,
-    /// Changes that were too old.
+    /// Changes that were not told.
     pub skipped: u64,
     /// Changes beyond the bound of messages per minute.
     pub held_back: u64,

@@ -29,7 +29,7 @@ pub struct SinkRow<'a> {
     pub messages: u64,
     /// Changes that will never be delivered; they are dead letters.
     pub rejected: u64,
-    /// Changes that were too old to be told.
+    /// Changes that were not told: too old, or they take back what nobody was told.
     pub skipped: u64,
     /// Changes beyond the bound of messages per minute.
     pub held_back: u64,
@@ -72,7 +72,11 @@ impl Row for SinkRow<'_> {
             "changes",
             "changes that the other side refused, or did not take for too long: see the view `dead_letters`",
         ),
-        count("skipped", "changes", "changes that were too old to be told"),
+        count(
+            "skipped",
+            "changes",
+            "changes that were not told: too old, or they take back what nobody was told",
+        ),
         count(
             "held_back",
             "changes",

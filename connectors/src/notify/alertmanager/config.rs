@@ -1,13 +1,12 @@
-//! What is configured of a sink of alerts for Alertmanager, and its requests.
+//! What is configured of a sink of alerts for Alertmanager.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use market::{EventTime, Span};
+use market::Span;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::standing::StandingAlert;
 use crate::notify::config::duration;
 use crate::typed_config::typed;
 
@@ -36,8 +35,8 @@ pub struct AlertmanagerConfig {
 /// The same, checked.
 #[derive(Debug)]
 pub(super) struct AlertmanagerSettings {
-    labels: BTreeMap<String, String>,
-    generator_url: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) generator_url: Option<String>,
     pub(super) resend: Duration,
     pub(super) stands_for: Span,
     pub(super) max_age: Span,
@@ -45,7 +44,7 @@ pub(super) struct AlertmanagerSettings {
 }
 
 /// Labels that an alert has by itself.
-const OWN_LABELS: [&str; 4] = ["alertname", "instrument", "timeframe", "open_time"];
+pub(super) const OWN_LABELS: [&str; 4] = ["alertname", "instrument", "timeframe", "open_time"];
 const LABELS_MAX: usize = 32;
 const DAY_SECS: i64 = 86_400;
 
@@ -96,40 +95,4 @@ fn is_label(name: &str) -> bool {
     let mut letters = name.chars();
     letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
-
-impl AlertmanagerSettings {
-    /// The body of a request that is sent at `time`.
-    pub(super) fn body(&self, alerts: &[StandingAlert], time: EventTime) -> String {
-        let alerts: Vec<Value> = alerts.iter().map(|alert| self.alert(alert, time)).collect();
-        Value::from(alerts).to_string()
-    }
-
-    fn alert(&self, alert: &StandingAlert, time: EventTime) -> Value {
-        let row = &alert.row;
-        let mut labels = self.labels.clone();
-        let names = ["rule", "instrument", "timeframe", "open_time"];
-        for (label, column) in OWN_LABELS.into_iter().zip(names) {
-            labels.insert(label.to_owned(), row.text(column).unwrap_or_default().to_owned());
-        }
-        let mut annotations = BTreeMap::from([("summary", alert.headline())]);
-        for column in ["price", "value"] {
-            if let Some(text) = row.text(column) {
-                annotations.insert(column, text.to_owned());
-            }
-        }
-        let ahead = Span::nanos(i64::try_from(self.resend.as_nanos()).unwrap_or(i64::MAX));
-        let ahead = Span::nanos(ahead.as_nanos().saturating_mul(4));
-        let ends_at = alert.ended_at.unwrap_or_else(|| alert.stands_until.min(time.after(ahead)));
-        let mut json = json!({
-            "labels": labels,
-            "annotations": annotations,
-            "startsAt": alert.raised_at.rfc3339(),
-            "endsAt": ends_at.rfc3339(),
-        });
-        if let Some(url) = &self.generator_url {
-            json["generatorURL"] = Value::from(url.as_str());
-        }
-        json
-    }
 }

@@ -40,21 +40,21 @@ fn a_withdrawal_is_a_reply_to_the_message_of_the_raise() {
     let sink = format!(
         "[[sink]]\nname = \"mail\"\nkind = \"email\"\nviews = [\"alerts\"]\nhost = \"{host}\"\nport = {port}\n\
          tls = \"none\"\nfrom = \"Tickweave <tickweave@example.org>\"\nto = [\"desk@example.org\", \"b@example.org\"]\n\
-         body = \"{{{{ type }}}} at {{{{ row.price }}}} of {{{{ row.instrument }}}}\"\n"
+         body = \"{{{{ type }}}} at {{{{ row.price }}}} € of {{{{ row.instrument }}}}\"\n"
     );
     let job = Job::start(folder.path(), &sink, &[], &[]);
     let wait_for = |count: usize| {
         let enough = || Some(mails(&server.data())).filter(|mails| mails.len() == count);
         poll(enough, || format!("{count} messages: {:#?}", mails(&server.data())))
     };
-    job.trade("trade", "us:AÄPL", "120.50");
+    job.trade("trade", "us:AAPL", "120.50");
     let (raised, text) = wait_for(1).remove(0);
-    assert_eq!(text.trim_end(), "raised at 120.5 of us:A=C3=84PL", "{raised:?}");
+    assert_eq!(text.trim_end(), "raised at 120.5 =E2=82=AC of us:AAPL", "{raised:?}");
     assert_eq!(raised["from"], "Tickweave <tickweave@example.org>");
     assert_eq!(raised["to"], "desk@example.org, b@example.org");
     assert_eq!(raised["auto-submitted"], "auto-generated");
-    assert!(raised["subject"].starts_with("raised: high on =?utf-8?b?"), "{raised:?}");
-    job.trade("correct", "us:AÄPL", "100.00");
+    assert!(raised["subject"].starts_with("raised: high on us:AAPL 1m, bar 20"), "{raised:?}");
+    job.trade("correct", "us:AAPL", "100.00");
     let (withdrawn, _) = wait_for(2).remove(1);
     assert_eq!(withdrawn["in-reply-to"], raised["message-id"]);
     assert_eq!(withdrawn["references"], raised["message-id"]);
