@@ -288,31 +288,24 @@ impl SinkDriver {
             let outcome = call(&mut *self.handler);
             self.status.at_work(None);
             self.note_outcomes();
-            let (outcome, asked) = match outcome {
-                Err(DeliverError::RetryAfter(cause, asked)) => {
-                    (Err(DeliverError::Retry(cause)), Some(asked))
-                }
-                outcome => (outcome, None),
-            };
-            let wait = asked.map_or(pause, |asked| asked.max(pause));
-            match outcome {
+            let (cause, wait) = match outcome {
                 Ok(()) => {
                     self.tell_end_of_trouble();
                     return Ok(());
                 }
                 Err(DeliverError::Resync(cause)) => return Err(DriverError::Resync(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(DriverError::GivenUp(cause)),
-                Err(DeliverError::Retry(cause) | DeliverError::RetryAfter(cause, _)) => {
-                    if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
-                        let SinkStatus { name, view, .. } = &*self.status;
-                        tracing::warn!(
-                            "`{}` to `{name}`, tried again in {wait:?}: {cause}{told}",
-                            view.name
-                        );
-                    }
-                    self.status.retries(cause.to_string());
-                }
+                Err(DeliverError::Retry(cause)) => (cause, pause),
+                Err(DeliverError::RetryAfter(cause, asked)) => (cause, asked.max(pause)),
+            };
+            if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
+                let SinkStatus { name, view, .. } = &*self.status;
+                tracing::warn!(
+                    "`{}` to `{name}`, tried again in {wait:?}: {cause}{told}",
+                    view.name
+                );
             }
+            self.status.retries(cause.to_string());
             self.pause(wait)?;
             pause = (pause * 2).min(most);
         }

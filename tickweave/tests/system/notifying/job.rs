@@ -72,7 +72,7 @@ impl Job {
     pub(super) fn wait_for(&self, view: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let rows = || {
             let answer = get(self.address, &format!("/v1/views/{view}"));
-            answer.json()["rows"].as_array().unwrap().clone()
+            answer.json()["rows"].as_array().cloned().unwrap_or_default() // while it restores there are none
         };
         poll(|| Some(rows()).filter(|rows| wanted(rows)), || format!("{view}: {:#?}", rows()))
     }
