@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::end_to_end::binary::poll;
@@ -42,6 +45,23 @@ impl Receiver {
     pub(super) fn start(
         judge: impl Fn(&Request) -> (u16, &'static str) + Send + Sync + 'static,
     ) -> Receiver {
+        Receiver::serving(judge, None)
+    }
+
+    /// Takes everything, over TLS; gives its certificate as PEM.
+    pub(super) fn start_tls() -> (Receiver, String) {
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![signed.cert.der().clone()], key).unwrap();
+        (Receiver::serving(|_| (200, ""), Some(Arc::new(config))), signed.cert.pem())
+    }
+
+    fn serving(
+        judge: impl Fn(&Request) -> (u16, &'static str) + Send + Sync + 'static,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let received: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -54,7 +74,12 @@ impl Receiver {
                     return;
                 }
                 let (judge, to) = (Arc::clone(&judge), Arc::clone(&to));
-                thread::spawn(move || serve(stream, &*judge, &to));
+                stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+                let tls = tls.clone().map(|config| ServerConnection::new(config).unwrap());
+                thread::spawn(move || match tls {
+                    Some(tls) => serve(StreamOwned::new(tls, stream), &*judge, &to),
+                    None => serve(stream, &*judge, &to),
+                });
             }
         });
         Receiver { address, received, is_over }
@@ -80,21 +105,19 @@ impl Drop for Receiver {
 }
 
 /// Serves a connection until it ends.
-fn serve(stream: TcpStream, judge: &Judge, to: &Mutex<Vec<Request>>) {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let mut writer = stream.try_clone().unwrap();
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader) {
+fn serve(stream: impl Read + Write, judge: &Judge, to: &Mutex<Vec<Request>>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read(&mut stream) {
         let (status, more) = judge(&request);
         to.lock().unwrap().push(request);
         let answer = format!("HTTP/1.1 {status} Said\r\nContent-Length: 5\r\n{more}\r\nwords");
-        if writer.write_all(answer.as_bytes()).is_err() {
+        if stream.get_mut().write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.to_owned();

@@ -125,3 +125,29 @@ fn what_a_receiver_refuses_is_a_dead_letter_also_in_a_replay() {
     let again = tickweave(folder, &["replay", "live.rec", "--json", "--digest"]).json();
     assert_eq!(again["views"], summary["views"]);
 }
+
+#[test]
+fn a_receiver_with_a_certificate_of_its_own_is_known_by_ca_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (receiver, certificate) = Receiver::start_tls();
+    fs::write(folder.join("ca.pem"), certificate).unwrap();
+    let port = receiver.address.port();
+    let sink = |name: &str, more: &str| {
+        format!(
+            "[[sink]]\nname = \"{name}\"\nkind = \"webhook\"\nviews = [\"alerts\"]\nurl = \"https://localhost:{port}/{name}\"\n{more}\n"
+        )
+    };
+    let sinks = sink("known", "ca_file = \"ca.pem\"") + &sink("unknown", "give_up_after = \"1s\"");
+    let job = Job::start(folder, &sinks, &[], &[]);
+    job.trade("trade", "us:AAPL", "120.50");
+    job.wait_for_sink("known", |sink| sink["messages"] == 1);
+    let letters = job.wait_for("dead_letters", |rows| !rows.is_empty());
+    let detail = letters[0]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("given up after 1s: ") && detail.contains("certificate"),
+        "{detail}"
+    );
+    assert!(receiver.requests().iter().all(|request| request.path == "/known"));
+    job.stop();
+}
