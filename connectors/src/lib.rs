@@ -19,6 +19,7 @@ pub mod kafka;
 pub mod lines;
 pub mod mapping;
 pub mod messages;
+pub mod notify;
 pub mod paths;
 pub mod redis;
 pub mod registry;
@@ -35,7 +36,10 @@ pub use registry::{
     BuildContext, SinkBuildContext, SinkFactory, Sinks, SourceFactory, Sources, TypedSink,
     TypedSource,
 };
-pub use sink::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
+pub use sink::{
+    BatchKind, EarlierStart, EarlierStarts, Encoding, RejectedRecord, Sink, SinkBatch, SinkError,
+    SinkOutcomes, SinkRecord, SinkWriter,
+};
 pub use source::{
     Decoded, HeldBy, HeldRows, Incident, IncidentKind, Link, LostRows, PartitionReader,
     PartitionState, Place, Progress, ResumePoint, Row, Source, SourceError, Start,
@@ -63,7 +67,9 @@ pub fn sources() -> Sources {
 /// Every kind of sink.
 ///
 /// ```
-/// let kinds = ["file", "kafka", "redis-hash", "redis-pubsub", "redis-streams"];
+/// let kinds = [
+///     "alertmanager", "email", "file", "kafka", "redis-hash", "redis-pubsub", "redis-streams", "slack", "webhook",
+/// ];
 /// assert_eq!(connectors::sinks().kinds(), kinds);
 /// ```
 pub fn sinks() -> Sinks {
@@ -73,4 +79,11 @@ pub fn sinks() -> Sinks {
         .with(redis::sinks::HashSink::KIND, redis::sinks::HashSink::factory())
         .with(redis::sinks::PubSubSink::KIND, redis::sinks::PubSubSink::factory())
         .with(redis::sinks::StreamsSink::KIND, redis::sinks::StreamsSink::factory())
+        .with(
+            notify::alertmanager::AlertmanagerSink::KIND,
+            notify::alertmanager::AlertmanagerSink::factory(),
+        )
+        .with(notify::email::EmailSink::KIND, notify::email::EmailSink::factory())
+        .with(notify::slack::SlackSink::KIND, notify::slack::SlackSink::factory())
+        .with(notify::webhook::WebhookSink::KIND, notify::webhook::WebhookSink::factory())
 }

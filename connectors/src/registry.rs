@@ -71,6 +71,8 @@ pub struct SinkBuildContext {
     pub folder: PathBuf,
     /// The names of the views that it is given; at least one.
     pub views: Vec<String>,
+    /// The names of the columns that all of these have.
+    pub columns: Vec<String>,
     /// What a record holds of a change.
     pub encoding: Encoding,
 }

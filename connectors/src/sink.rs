@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use market::{Commit, EventTime};
+use market::{Commit, EventTime, Rejection};
 
 /// A configured sink. To check a configuration must not touch anything outside; to open a writer may.
 pub trait Sink: Send + Sync {
@@ -20,6 +20,15 @@ pub trait Sink: Send + Sync {
     fn knows_earlier_rows(&self) -> bool {
         false
     }
+
+    /// Whether records must hold the row before as well, whatever [`Encoding`] is configured.
+    fn needs_before(&self) -> bool {
+        false
+    }
+
+    /// Learns what there was before this start. Called once at most, before the first writer is opened; never if the job
+    /// goes on from nothing.
+    fn goes_on(&self, _earlier: &EarlierStarts) {}
 
     /// The file that it writes the changes of a view to, if it writes one. A file has one writer, and is no input of
     /// its job.
@@ -44,6 +53,12 @@ pub trait SinkWriter: Send {
     /// if [`Sink::knows_earlier_rows`] is false. May block, for a bounded time.
     fn earlier_keys(&mut self, _run: &str) -> Result<Vec<String>, SinkError> {
         Ok(Vec::new())
+    }
+
+    /// What became of records that it was given since it was last asked. Asked after every other call, whatever the call
+    /// gave back.
+    fn take_outcomes(&mut self) -> SinkOutcomes {
+        SinkOutcomes::default()
     }
 
     /// No batch follows: the job has ended in order.
@@ -103,6 +118,57 @@ pub struct SinkRecord {
     pub before: Option<String>,
 }
 
+/// What became of records of a sink that picks what it delivers, such as one that notifies people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkOutcomes {
+    /// Messages that the other side has.
+    pub messages: u64,
+    /// Records that will never be delivered, though the sink goes on.
+    pub rejected: Vec<RejectedRecord>,
+    /// Changes that were not told: too old, or they take back what nobody was told.
+    pub skipped: u64,
+    /// Changes beyond the bound of messages per minute; one message tells how many.
+    pub held_back: u64,
+}
+
+/// A record that the other side has refused, or not taken for so long that the sink has given it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// The commit of the change.
+    pub commit: Commit,
+    /// Why, what was sent, and the record as JSON. No secret is in it.
+    pub rejection: Rejection,
+}
+
+/// The starts of a job before this one, which goes on from what they have left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EarlierStarts {
+    /// Each with its first commit and the one after its last, oldest first.
+    pub starts: Vec<EarlierStart>,
+    /// The last commit up to which the last of them has certainly delivered, if that is known: it was stopped in order, and
+    /// then sinks get everything, or say that they did not.
+    pub delivered: Option<Commit>,
+}
+
+/// An earlier start of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierStart {
+    /// Its [`SinkBatch::run`].
+    pub run: String,
+    /// Its first commit.
+    pub first: Commit,
+    /// The commit after its last.
+    pub end: Commit,
+}
+
+impl EarlierStarts {
+    /// The start that a commit is of; none: of this one.
+    pub fn run_of(&self, commit: Commit) -> Option<&str> {
+        let of = |start: &&EarlierStart| start.first <= commit && commit < start.end;
+        self.starts.iter().find(of).map(|start| &*start.run)
+    }
+}
+
 /// What a record holds of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -143,6 +209,16 @@ pub enum SinkError {
         tried: String,
         /// Why it did not go well.
         cause: BoxError,
+    },
+    /// The same, but not before so long a time has passed: the other side asks for that.
+    #[error("{tried}: {cause}")]
+    RetryAfter {
+        /// What was tried.
+        tried: String,
+        /// Why it did not go well.
+        cause: BoxError,
+        /// How long to leave the other side alone.
+        pause: std::time::Duration,
     },
     /// The other side has not what was written before: everything comes again, as a
     /// [`BatchKind::Resync`], to a writer that is opened anew.

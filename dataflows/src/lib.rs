@@ -18,5 +18,6 @@ pub mod rules;
 pub mod run;
 pub mod status;
 pub mod telemetry;
+pub mod undelivered;
 pub mod view_list;
 pub mod views;

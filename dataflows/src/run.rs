@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use connectors::Source;
-use market::{Catalog, Generation, Numbered, PartitionId, SourceId, Timeframe};
+use connectors::{EarlierStart, EarlierStarts, Source};
+use market::{Catalog, Commit, Generation, Numbered, PartitionId, SourceId, Timeframe};
 use node_api::Lineage;
 use node_api::ingest::Keeping;
 use operators::{SourceSet, StateStore};
@@ -47,6 +47,7 @@ use crate::publish::{Board, BoardConfig, BoardReader, CLIENTS, ID_TEXTS};
 use crate::rules::{JobRules, RulesHandle};
 use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
+use crate::undelivered::UndeliveredChanges;
 use crate::view_list::entries;
 use counts::Counts;
 use error::not_opened;
@@ -98,6 +99,10 @@ pub struct Job {
     pub state_id: String,
     /// What clients were promised.
     promises: Promises,
+    /// What sinks could not deliver, until a commit has it.
+    undelivered: UndeliveredChanges,
+    /// Whether the start before this one, whose state it goes on from, was stopped in order.
+    stopped_in_order: bool,
     /// The status of deliveries to sinks; empty if nothing is delivered.
     pub sinks: SinkStatuses,
     /// Where its state is kept, until it is restored.
@@ -228,6 +233,8 @@ impl Job {
             checkpoints,
             state_id,
             promises,
+            undelivered: UndeliveredChanges::default(),
+            stopped_in_order: false,
             sinks,
             state,
             dispatcher,
@@ -269,7 +276,11 @@ impl Job {
     /// Delivers changes of views to the sinks of `config`, on threads that wait in `runtime`.
     pub fn deliver(&self, config: &Config, runtime: Handle) -> Result<SinkSet, RunError> {
         let run: Arc<str> = Arc::from(self.generation.to_string());
-        let mut sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
+        let sink_set = SinkSet::new(Arc::new(self.reader()), runtime);
+        let mut sink_set = sink_set.with_undelivered(self.undelivered.clone());
+        if let Some(earlier) = self.earlier_starts() {
+            config.sinks.iter().for_each(|sink| sink.sink.goes_on(&earlier));
+        }
         let views = config.sinks.iter().flat_map(|sink| sink.views.iter().map(move |v| (sink, v)));
         for ((sink, (view, filter)), status) in views.zip(self.sinks.0.iter()) {
             let subscription = SinkSubscription {
@@ -292,6 +303,21 @@ impl Job {
                 .map_err(RunError::Thread)?;
         }
         Ok(sink_set)
+    }
+
+    /// The starts before this one, as sinks know them; none if there are none.
+    fn earlier_starts(&self) -> Option<EarlierStarts> {
+        let mut starts = self.promises.lineage.before(Commit(u64::MAX));
+        let own = starts.pop()?; // the last one is this start
+        let starts = starts.iter().map(|of| EarlierStart {
+            run: of.generation.to_string(),
+            first: of.first,
+            end: of.end,
+        });
+        let starts: Vec<EarlierStart> = starts.collect();
+        let last = own.first.0.checked_sub(1).map(Commit);
+        let delivered = last.filter(|_| self.stopped_in_order);
+        (!starts.is_empty()).then_some(EarlierStarts { starts, delivered })
     }
 }
 

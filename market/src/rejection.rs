@@ -35,6 +35,8 @@ pub enum RejectionReason {
     TimeAhead,
     /// The partition ended in the middle: the rest could not be read.
     Truncated,
+    /// Of a sink: the other side refused a change of a view, or did not take it for too long.
+    Undelivered,
 }
 
 /// One rejected piece of input.
@@ -52,7 +54,7 @@ pub struct Rejection {
 
 impl RejectionReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [RejectionReason; 13] = [
+    pub const ALL: [RejectionReason; 14] = [
         RejectionReason::Malformed,
         RejectionReason::MissingField,
         RejectionReason::BadTime,
@@ -66,11 +68,12 @@ impl RejectionReason {
         RejectionReason::MovesInstrument,
         RejectionReason::TimeAhead,
         RejectionReason::Truncated,
+        RejectionReason::Undelivered,
     ];
 
     /// The names of all.
-    pub const NAMES: [&'static str; 13] = {
-        let mut names = [""; 13];
+    pub const NAMES: [&'static str; 14] = {
+        let mut names = [""; 14];
         let mut at = 0;
         while at < names.len() {
             names[at] = RejectionReason::ALL[at].name();
@@ -95,6 +98,7 @@ impl RejectionReason {
             RejectionReason::MovesInstrument => "moves_instrument",
             RejectionReason::TimeAhead => "time_ahead",
             RejectionReason::Truncated => "truncated",
+            RejectionReason::Undelivered => "undelivered",
         }
     }
 }

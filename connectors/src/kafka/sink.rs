@@ -139,7 +139,7 @@ impl TypedSink for KafkaSink {
 }
 
 fn check(config: KafkaSinkConfig, context: SinkBuildContext) -> Result<KafkaSink, String> {
-    let SinkBuildContext { name, folder, views, encoding } = context;
+    let SinkBuildContext { name, folder, views, encoding, .. } = context;
     let KafkaSinkConfig { servers, topic, properties } = config;
     if views.len() > 1 && !topic.contains("{view}") {
         return Err("`topic` must contain `{view}`, since there are several views".to_owned());

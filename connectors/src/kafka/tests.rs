@@ -108,6 +108,7 @@ fn sink(config: Value, views: &[&str]) -> Result<KafkaSink, String> {
         name: "k".to_owned(),
         folder: "/nowhere".into(),
         views: views.iter().map(|view| (*view).to_owned()).collect(),
+        columns: Vec::new(),
         encoding: Encoding::Upserts,
     };
     let config = serde_json::from_value(config).map_err(|error| error.to_string())?;

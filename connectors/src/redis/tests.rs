@@ -17,7 +17,8 @@ fn source(kind: &str, config: Value) -> Option<String> {
 fn sink(kind: &str, config: Value) -> Option<String> {
     let views = vec!["candles".to_owned()];
     let (name, folder, encoding) = ("s".to_owned(), PathBuf::new(), Encoding::Upserts);
-    let context = SinkBuildContext { name, folder, views, encoding };
+    let columns = Vec::new();
+    let context = SinkBuildContext { name, folder, views, columns, encoding };
     crate::sinks().build(kind, config, context).err().map(|error| error.to_string())
 }
 

@@ -78,7 +78,7 @@ impl TypedSink for FileSink {
     type Config = FileSinkConfig;
 
     fn build(config: FileSinkConfig, context: SinkBuildContext) -> Result<FileSink, SinkError> {
-        let SinkBuildContext { name, folder, views, encoding } = context;
+        let SinkBuildContext { name, folder, views, encoding, .. } = context;
         let path = config.path;
         let problem = if path.is_empty() {
             "`path` is empty; name a file"

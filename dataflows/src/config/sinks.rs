@@ -96,6 +96,7 @@ fn sink(
         name: raw.name.clone(),
         folder: folder.to_owned(),
         views: raw.views,
+        columns: common_columns(&wanted),
         encoding: raw.encoding,
     };
     let sink = connectors::sinks()
@@ -105,6 +106,7 @@ fn sink(
             other => other.to_string(),
         })
         .map_err(ConfigError::at(place))?;
+    let encoding = if sink.needs_before() { Encoding::Deltas } else { raw.encoding };
     if raw.replace_earlier {
         check_replace_earlier(&*sink, &wanted).map_err(at("replace_earlier"))?;
     }
@@ -112,12 +114,20 @@ fn sink(
         name: raw.name,
         kind: raw.kind,
         views: wanted,
-        encoding: raw.encoding,
+        encoding,
         numbers_as_strings,
         every,
         replace_earlier: raw.replace_earlier,
         sink: Arc::from(sink),
     })
+}
+
+/// The names of the columns that all views have.
+fn common_columns(views: &[(&'static View, Arc<RowFilter>)]) -> Vec<String> {
+    let Some(((first, _), others)) = views.split_first() else { return Vec::new() };
+    let names = first.columns.iter().map(|column| column.name);
+    let common = names.filter(|name| others.iter().all(|(view, _)| view.column(name).is_some()));
+    common.map(str::to_owned).collect()
 }
 
 /// Rows of earlier runs can be deleted by key where the sink knows them.

@@ -1,7 +1,9 @@
 //! Batches of net changes, and the trait of their consumers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use connectors::SinkOutcomes;
 use market::{Commit, EventTime};
 
 use rows::{Cell, Change, Snapshot, View, ViewKind};
@@ -26,6 +28,11 @@ pub trait DeltaHandler: Send {
     /// everything up to the view's commit was delivered, and again after an error.
     fn delete_missing(&mut self, _view: &CompleteView) -> Result<usize, DeliverError> {
         Ok(0)
+    }
+
+    /// What became of changes since it was last asked. Asked after every other call, whatever the call gave back.
+    fn take_outcomes(&mut self) -> SinkOutcomes {
+        SinkOutcomes::default()
     }
 
     /// Called once after the last batch, if the job has ended in order and everything was delivered.
@@ -99,6 +106,9 @@ pub enum DeliverError {
     /// The driver retries the same batch later.
     #[error(transparent)]
     Retry(Box<dyn std::error::Error + Send + Sync>),
+    /// The same, but not before so long a time has passed.
+    #[error("{0}")]
+    RetryAfter(Box<dyn std::error::Error + Send + Sync>, Duration),
     /// The handler has lost earlier batches. The driver delivers a new snapshot.
     #[error(transparent)]
     Resync(Box<dyn std::error::Error + Send + Sync>),

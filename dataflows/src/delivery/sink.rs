@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use connectors::{BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkRecord, SinkWriter};
+use connectors::{
+    BatchKind, Encoding, Sink, SinkBatch, SinkError, SinkOutcomes, SinkRecord, SinkWriter,
+};
 use market::{Catalog, Commit};
 
 use super::encode::Encoder;
@@ -21,6 +23,8 @@ pub struct SinkHandler {
     encoder: Encoder,
     /// The current batch, encoded once for all its attempts.
     encoded: Option<((Commit, usize), Vec<SinkRecord>)>,
+    /// What became of records, of writers that are gone.
+    outcomes: SinkOutcomes,
 }
 
 impl SinkHandler {
@@ -32,7 +36,8 @@ impl SinkHandler {
         (encoding, numbers_as_strings): (Encoding, bool),
     ) -> SinkHandler {
         let encoder = Encoder::new(catalog, encoding, numbers_as_strings);
-        SinkHandler { sink, writer: None, run, encoder, encoded: None }
+        let outcomes = SinkOutcomes::default();
+        SinkHandler { sink, writer: None, run, encoder, encoded: None, outcomes }
     }
 
     fn write(&mut self, batch: &DeltaBatch<'_>) -> Result<(), SinkError> {
@@ -69,11 +74,25 @@ impl SinkHandler {
         Ok(records.len())
     }
 
+    /// Takes from the writer what became of records.
+    fn settle(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        let SinkOutcomes { messages, rejected, skipped, held_back } = writer.take_outcomes();
+        self.outcomes.messages += messages;
+        self.outcomes.rejected.extend(rejected);
+        self.outcomes.skipped += skipped;
+        self.outcomes.held_back += held_back;
+    }
+
     /// Maps a sink error. The writer is dropped, and the next attempt opens a new one.
     fn map_error<T>(&mut self, outcome: Result<T, SinkError>) -> Result<T, DeliverError> {
         outcome.map_err(|error| {
+            self.settle();
             self.writer = None;
             match error {
+                SinkError::RetryAfter { pause, .. } => {
+                    DeliverError::RetryAfter(error.into(), pause)
+                }
                 SinkError::Retry { .. } => DeliverError::Retry(error.into()),
                 SinkError::Forgotten { .. } => {
                     self.encoded = None; // a snapshot of the same commit is another batch
@@ -102,6 +121,11 @@ impl DeltaHandler for SinkHandler {
     fn delete_missing(&mut self, complete: &CompleteView) -> Result<usize, DeliverError> {
         let outcome = self.write_deletions(complete);
         self.map_error(outcome)
+    }
+
+    fn take_outcomes(&mut self) -> SinkOutcomes {
+        self.settle();
+        std::mem::take(&mut self.outcomes)
     }
 
     fn close(&mut self) -> Result<(), DeliverError> {

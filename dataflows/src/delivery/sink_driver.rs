@@ -14,6 +14,8 @@ use super::handler::{
 use super::missing_rows::whole_from;
 use super::status::SinkStatus;
 use crate::failpoints::{SINK_AFTER, SINK_BEFORE, failpoint};
+use crate::undelivered::{UndeliveredChange, UndeliveredChanges};
+use connectors::RejectedRecord;
 use node_api::Throttle;
 use rows::{Frontier, ReadError, RowFilter, View, ViewReader};
 
@@ -69,6 +71,8 @@ pub struct SinkDriver {
     pub(super) stop: watch::Receiver<Option<Instant>>,
     /// The commit of the last batch.
     pub(super) last: Option<Commit>,
+    /// Takes changes that will never be delivered.
+    pub(super) undelivered: UndeliveredChanges,
     /// Which tries that did not go well are told.
     pub(super) troubles: Throttle,
 }
@@ -283,26 +287,46 @@ impl SinkDriver {
             self.status.at_work(Some(std::time::Instant::now()));
             let outcome = call(&mut *self.handler);
             self.status.at_work(None);
-            match outcome {
+            self.note_outcomes();
+            let (cause, wait) = match outcome {
                 Ok(()) => {
                     self.tell_end_of_trouble();
                     return Ok(());
                 }
                 Err(DeliverError::Resync(cause)) => return Err(DriverError::Resync(cause)),
                 Err(DeliverError::GiveUp(cause)) => return Err(DriverError::GivenUp(cause)),
-                Err(DeliverError::Retry(cause)) => {
-                    if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
-                        let SinkStatus { name, view, .. } = &*self.status;
-                        tracing::warn!(
-                            "`{}` to `{name}`, tried again in {pause:?}: {cause}{told}",
-                            view.name
-                        );
-                    }
-                    self.status.retries(cause.to_string());
-                }
+                Err(DeliverError::Retry(cause)) => (cause, pause),
+                Err(DeliverError::RetryAfter(cause, asked)) => (cause, asked.max(pause)),
+            };
+            if let Some(told) = self.troubles.happened(std::time::Instant::now()) {
+                let SinkStatus { name, view, .. } = &*self.status;
+                tracing::warn!(
+                    "`{}` to `{name}`, tried again in {wait:?}: {cause}{told}",
+                    view.name
+                );
             }
-            self.pause(pause)?;
+            self.status.retries(cause.to_string());
+            self.pause(wait)?;
             pause = (pause * 2).min(most);
+        }
+    }
+
+    /// Counts what became of changes, and has those that will never be delivered become dead letters.
+    fn note_outcomes(&mut self) {
+        let outcomes = self.handler.take_outcomes();
+        self.status.counts(&outcomes);
+        let SinkStatus { name, view, .. } = &*self.status;
+        for RejectedRecord { commit, rejection } in outcomes.rejected {
+            let (sink, view, commit) = (name.clone(), view.name, commit.0);
+            let change = UndeliveredChange { sink, view, commit, rejection };
+            if let Err(UndeliveredChange { rejection, .. }) = self.undelivered.push(change) {
+                // No commit takes it any more, or none for long: then it is told here or nowhere.
+                tracing::error!(
+                    "`{view}` to `{name}`: a change of commit {commit} is not delivered: {}: {}",
+                    rejection.detail,
+                    rejection.raw
+                );
+            }
         }
     }
 

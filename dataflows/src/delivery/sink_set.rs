@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::handler::DeltaHandler;
 use super::sink_driver::{SinkDriver, SinkSubscription};
 use super::status::{SinkState, SinkStatus};
+use crate::undelivered::UndeliveredChanges;
 use node_api::Throttle;
 use rows::ViewReader;
 
@@ -21,6 +22,7 @@ pub struct SinkSet {
     reader: Arc<dyn ViewReader>,
     runtime: Handle,
     stop: watch::Sender<Option<Instant>>,
+    undelivered: UndeliveredChanges,
     threads: Vec<(Arc<SinkStatus>, JoinHandle<()>)>,
 }
 
@@ -52,7 +54,15 @@ impl Drop for PanicGuard {
 impl SinkSet {
     /// Delivers views of `reader`. The threads wait in `runtime`.
     pub fn new(reader: Arc<dyn ViewReader>, runtime: Handle) -> SinkSet {
-        SinkSet { reader, runtime, stop: watch::Sender::new(None), threads: Vec::new() }
+        let (stop, undelivered) = (watch::Sender::new(None), UndeliveredChanges::default());
+        SinkSet { reader, runtime, stop, undelivered, threads: Vec::new() }
+    }
+
+    /// What its sinks will never deliver goes to `undelivered`.
+    #[must_use]
+    pub fn with_undelivered(mut self, undelivered: UndeliveredChanges) -> SinkSet {
+        self.undelivered = undelivered;
+        self
     }
 
     /// Starts a driver for a handler. A handler that starts before the first commit gets every change.
@@ -74,6 +84,7 @@ impl SinkSet {
             status: Arc::clone(&status),
             stop: self.stop.subscribe(),
             last: None,
+            undelivered: self.undelivered.clone(),
             troubles: Throttle::default(),
         };
         let guard = PanicGuard(Arc::clone(&status));

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use connectors::SinkOutcomes;
 use market::{Commit, printable};
 
 use super::handler::{DeltaBatch, DeltaKind};
@@ -43,6 +44,14 @@ pub struct SinkProgress {
     pub retries: u64,
     /// Snapshots that were sent because changes were no longer available.
     pub resyncs: u64,
+    /// Messages sent, by sinks that notify.
+    pub messages: u64,
+    /// Changes that will never be delivered; they are dead letters.
+    pub rejected: u64,
+    /// Changes that were not told: too old, or they take back what nobody was told.
+    pub skipped: u64,
+    /// Changes beyond the bound of messages per minute.
+    pub held_back: u64,
     /// The cause of the last failed attempt. It stays after a success.
     pub last_error: Option<String>,
 }
@@ -125,6 +134,15 @@ impl SinkStatus {
         }
     }
 
+    /// Counts what became of changes.
+    pub(super) fn counts(&self, outcomes: &SinkOutcomes) {
+        let mut progress = self.lock();
+        progress.messages += outcomes.messages;
+        progress.rejected += outcomes.rejected.len() as u64;
+        progress.skipped += outcomes.skipped;
+        progress.held_back += outcomes.held_back;
+    }
+
     pub(super) fn begins(&self, kind: DeltaKind) {
         self.lock().resyncs += u64::from(kind == DeltaKind::Resync);
     }
@@ -170,6 +188,10 @@ impl SinkStatuses {
                 rows: progress.rows,
                 retries: progress.retries,
                 resyncs: progress.resyncs,
+                messages: progress.messages,
+                rejected: progress.rejected,
+                skipped: progress.skipped,
+                held_back: progress.held_back,
                 last_error: progress.last_error.as_deref(),
             };
             let mut cells = Vec::with_capacity(SinkRow::COLUMNS.len());

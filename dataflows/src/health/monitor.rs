@@ -366,6 +366,10 @@ impl Shared {
                 rows: progress.rows,
                 retries: progress.retries,
                 resyncs: progress.resyncs,
+                messages: progress.messages,
+                rejected: progress.rejected,
+                skipped: progress.skipped,
+                held_back: progress.held_back,
             };
             self.of.metrics.delivery(&status.name, status.view.name, delivered);
         }

@@ -486,7 +486,8 @@ impl CommitDispatcher {
         let trades = by_source(&mut records.iter().map(|record| record.origin));
         let accounts = by_source(&mut accounts.iter().map(|record| record.origin));
         for ((name, trades), accounts) in self.source_names.iter().zip(trades).zip(accounts) {
-            let refused = refused.iter().filter(|letter| letter.source == *name).count() as u64;
+            let is_own = |letter: &&DeadLetterRow| letter.is_input() && letter.source == *name;
+            let refused = refused.iter().filter(is_own).count() as u64;
             let rows = trades + accounts + refused;
             if rows > 0 {
                 self.metrics.records(name, rows);
@@ -499,7 +500,9 @@ impl CommitDispatcher {
 
     fn log_dead_letters(&self, refused: Vec<DeadLetterRow>) {
         for letter in refused {
-            self.metrics.dead(&letter.source, letter.rejection.reason, 1);
+            if letter.is_input() {
+                self.metrics.dead(&letter.source, letter.rejection.reason, 1);
+            }
             append::<DeadLetterLog>(&self.board, letter.commit, letter);
         }
     }

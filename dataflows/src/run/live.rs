@@ -86,7 +86,8 @@ pub fn run_live(
         },
         stopping: &|| http_ingest.iter().for_each(HttpIngest::refuse),
     };
-    let input = LiveInput { events, paused: job.paused.clone(), clients, alignment };
+    let (paused, undelivered) = (job.paused.clone(), job.undelivered.clone());
+    let input = LiveInput { events, paused, clients, undelivered, alignment };
     let rule_requests = job.rules.requests().clone();
     rule_requests.open();
     let dispatcher = &mut job.dispatcher;
@@ -95,6 +96,7 @@ pub fn run_live(
     let sequenced =
         sequence_live(clock, naming, input, config.cadence, dispatcher, callbacks, stop);
     stop.set(); // also after an error: reader threads must end
+    job.undelivered.close(); // before sinks deliver what is left: no commit takes what they cannot
     http_ingest.iter().for_each(HttpIngest::refuse);
     rule_requests.close();
     readers.into_iter().for_each(|reader| drop(reader.join()));

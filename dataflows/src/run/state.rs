@@ -5,6 +5,7 @@ mod copies;
 mod error;
 mod inspect;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -335,13 +336,16 @@ fn read(
     let clients = config.ingest_source().map(|source| (source.number(), config.http_grace));
     let tables = NameTables { catalog: &config.catalog, registries: &config.registries };
     let promises = job.promises.clone();
-    let replay = LogReplay { folder: path, tables, clients, promises: &promises, read: &told };
+    let in_order = &Cell::new(false);
+    let replay =
+        LogReplay { folder: path, tables, clients, promises: &promises, in_order, read: &told };
     let known = match &state.manifest {
         Some(manifest) => Some(go_on(manifest, &state.logs, &replay, job)?),
         None => None,
     };
     state.logs.clear();
     let history = replay.dispatch(&segments, known, (&mut job.dispatcher, partitions), stop)?;
+    job.stopped_in_order = in_order.get();
     if !stop.is_set() {
         job.dispatcher.drain()?;
     }

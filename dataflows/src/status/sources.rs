@@ -100,7 +100,7 @@ impl SourceStatuses {
             rows[source] += 1;
             activity.newest = activity.newest.max(moves(record));
         }
-        for DeadLetterRow { source, .. } in refused {
+        for DeadLetterRow { source, .. } in refused.iter().filter(|letter| letter.is_input()) {
             let source = self
                 .sources
                 .iter()

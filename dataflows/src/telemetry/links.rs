@@ -11,7 +11,8 @@ use super::Metrics;
 use super::list::{
     BEHIND, CONNECTED, DISCONNECTS, Described, GAPS, HEALTH, HELD, LOST, NAMES, NAMES_LIMIT,
     PARTITION_BEHIND, PARTITION_CONNECTED, PARTITION_DISCONNECTS, PARTITION_GAPS, PARTITION_HELD,
-    PARTITION_LOST, SINK_FAILED, SINK_RESYNCS, SINK_RETRIES, SINK_ROWS, SINK_WAITING,
+    PARTITION_LOST, SINK_FAILED, SINK_HELD_BACK, SINK_MESSAGES, SINK_REJECTED, SINK_RESYNCS,
+    SINK_RETRIES, SINK_ROWS, SINK_SKIPPED, SINK_WAITING,
 };
 use super::parts::{Labels, Whole, register};
 
@@ -45,6 +46,14 @@ pub struct Delivered {
     pub retries: u64,
     /// Snapshots that were sent because changes were no longer retained.
     pub resyncs: u64,
+    /// Messages that were sent.
+    pub messages: u64,
+    /// Changes that will never be delivered.
+    pub rejected: u64,
+    /// Changes that were not told.
+    pub skipped: u64,
+    /// Changes beyond the bound of messages per minute.
+    pub held_back: u64,
 }
 
 /// Counters that are counted elsewhere and exported here.
@@ -74,6 +83,10 @@ pub(super) struct Links {
     sink_rows: Shown,
     sink_retries: Shown,
     sink_resyncs: Shown,
+    sink_messages: Shown,
+    sink_rejected: Shown,
+    sink_skipped: Shown,
+    sink_held_back: Shown,
 }
 
 impl Links {
@@ -91,6 +104,10 @@ impl Links {
             (SINK_ROWS, &self.sink_rows),
             (SINK_RETRIES, &self.sink_retries),
             (SINK_RESYNCS, &self.sink_resyncs),
+            (SINK_MESSAGES, &self.sink_messages),
+            (SINK_REJECTED, &self.sink_rejected),
+            (SINK_SKIPPED, &self.sink_skipped),
+            (SINK_HELD_BACK, &self.sink_held_back),
         ] {
             register(registry, described, family.clone());
         }
@@ -168,6 +185,10 @@ impl Metrics {
         show(&links.sink_rows, of(), delivered.rows);
         show(&links.sink_retries, of(), delivered.retries);
         show(&links.sink_resyncs, of(), delivered.resyncs);
+        show(&links.sink_messages, of(), delivered.messages);
+        show(&links.sink_rejected, of(), delivered.rejected);
+        show(&links.sink_skipped, of(), delivered.skipped);
+        show(&links.sink_held_back, of(), delivered.held_back);
     }
 }
 

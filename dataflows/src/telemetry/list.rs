@@ -79,6 +79,10 @@ pub const METRICS: &[Described] = &[
     SINK_ROWS,
     SINK_RETRIES,
     SINK_RESYNCS,
+    SINK_MESSAGES,
+    SINK_REJECTED,
+    SINK_SKIPPED,
+    SINK_HELD_BACK,
     REFUSED,
     CLIENT_REFUSED,
     PROCESS,
@@ -144,6 +148,10 @@ mod described {
     pub(in crate::telemetry) const SINK_ROWS: Described = counts("tickweave_sink_rows", SINK, "Changes of a view that were delivered to a sink");
     pub(in crate::telemetry) const SINK_RETRIES: Described = counts("tickweave_sink_retries", SINK, "Tries to deliver that did not go well");
     pub(in crate::telemetry) const SINK_RESYNCS: Described = counts("tickweave_sink_resyncs", SINK, "How often a sink got a snapshot anew, since changes were no longer kept");
+    pub(in crate::telemetry) const SINK_MESSAGES: Described = counts("tickweave_sink_messages", SINK, "Messages that a sink which notifies has sent");
+    pub(in crate::telemetry) const SINK_REJECTED: Described = counts("tickweave_sink_rejected", SINK, "Changes that a sink will never deliver: the other side refused them, or did not take them for too long");
+    pub(in crate::telemetry) const SINK_SKIPPED: Described = counts("tickweave_sink_skipped", SINK, "Changes that were not told: too old, or they take back what nobody was told");
+    pub(in crate::telemetry) const SINK_HELD_BACK: Described = counts("tickweave_sink_held_back", SINK, "Changes that were beyond a sink's bound of messages per minute");
     pub(in crate::telemetry) const REFUSED: Described = counts("tickweave_reads_refused", &["reason"], "Reads of clients that were refused: too many waited (`full`), or one waited too long (`waited`)");
     pub(in crate::telemetry) const CLIENT_REFUSED: Described = counts("tickweave_clients_refused", &["reason"], "Requests without a good key (`unauthorized`), beyond what a key or the site of a page allows (`forbidden`), beyond a share (`throttled`), and connections beyond that of an address (`connections`)");
     pub(in crate::telemetry) const PROCESS: Described = counts("tickweave_process", &["version"], "The running program");

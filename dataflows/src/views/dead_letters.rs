@@ -10,41 +10,48 @@ use serde::{Deserialize, Serialize};
 use super::kinds::LogView;
 use rows::{Cell, Column, ColumnType, Labels, View, ViewKind, key, value};
 
-/// Input that did not become a record.
+/// Input that did not become a record, or a change of a view that a sink could not deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterRow {
-    /// The commit of the input.
+    /// The commit of the input; of what a sink could not deliver, the one that says so.
     pub commit: Commit,
-    /// The source's name.
+    /// The source's name; of a sink, `sink:` and its name.
     pub source: String,
-    /// The partition's name.
+    /// The partition's name; of a sink, the view.
     pub partition: String,
-    /// The position in the partition.
+    /// The position in the partition; of a sink, the commit of the change.
     pub position: u64,
     /// The reason.
     pub rejection: Rejection,
+}
+
+impl DeadLetterRow {
+    /// Whether it is input, which a source counts; else it is a change that a sink could not deliver.
+    pub fn is_input(&self) -> bool {
+        self.rejection.reason != RejectionReason::Undelivered
+    }
 }
 
 /// The log `dead_letters`.
 pub struct DeadLetterLog;
 
 const COLUMNS: &[Column] = &[
-    key("commit", ColumnType::Unsigned, "commit that the input is bound to"),
-    key("source", ColumnType::Text, "name of the source"),
-    key("partition", ColumnType::Text, "name of the partition, such as the file"),
+    key("commit", ColumnType::Unsigned, "commit that the input is bound to, or that says what a sink could not deliver"),
+    key("source", ColumnType::Text, "name of the source, or `sink:` and the name of a sink"),
+    key("partition", ColumnType::Text, "name of the partition, such as the file; of a sink, the view"),
     key(
         "position",
         ColumnType::Identifier,
-        "position in the partition: the line of a file, or the offset of a message of Kafka and one",
+        "position in the partition: the line of a file, or the offset of a message of Kafka and one; of a sink, the commit of the change",
     ),
     value("reason", ColumnType::Word(&RejectionReason::NAMES), "kind of reason"),
     value("detail", ColumnType::Text, "the reason in words, with field and value"),
-    value("raw", ColumnType::Text, "the input as received, cut to 512 bytes, as text"),
+    value("raw", ColumnType::Text, "the input as received, or what was told, cut to 512 bytes, as text"),
     value(
         "original",
         ColumnType::Text,
         "of a message of a server: a JSON object with offset or id, key, headers or fields, and payload as they were \
-             (base64, cut where `cut` is true)",
+             (base64, cut where `cut` is true); of a sink: the change as a webhook gets it",
     )
     .nullable(),
 ];
@@ -56,7 +63,7 @@ impl LogView for DeadLetterLog {
         name: "dead_letters",
         kind: ViewKind::Log,
         columns: COLUMNS,
-        doc: "input that could not become a record, and why",
+        doc: "input that could not become a record, changes that a sink could not deliver, and why",
         history: false,
         recorded: true,
     };

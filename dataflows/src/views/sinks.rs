@@ -25,6 +25,14 @@ pub struct SinkRow<'a> {
     pub retries: u64,
     /// Snapshots that were sent because changes were no longer retained.
     pub resyncs: u64,
+    /// Messages sent, by sinks that notify.
+    pub messages: u64,
+    /// Changes that will never be delivered; they are dead letters.
+    pub rejected: u64,
+    /// Changes that were not told: too old, or they take back what nobody was told.
+    pub skipped: u64,
+    /// Changes beyond the bound of messages per minute.
+    pub held_back: u64,
     /// The cause of the last failed attempt.
     pub last_error: Option<&'a str>,
 }
@@ -58,6 +66,22 @@ impl Row for SinkRow<'_> {
             "snapshots",
             "snapshots that were sent because changes were no longer retained",
         ),
+        count("messages", "messages", "messages sent; 0 of sinks that do not notify"),
+        count(
+            "rejected",
+            "changes",
+            "changes that the other side refused, or did not take for too long: see the view `dead_letters`",
+        ),
+        count(
+            "skipped",
+            "changes",
+            "changes that were not told: too old, or they take back what nobody was told",
+        ),
+        count(
+            "held_back",
+            "changes",
+            "changes beyond the bound of messages per minute; a message tells how many",
+        ),
         value("last_error", ColumnType::Text, "cause of the last failed attempt").nullable(),
     ];
 
@@ -72,6 +96,10 @@ impl Row for SinkRow<'_> {
             Cell::Unsigned(self.rows),
             Cell::Unsigned(self.retries),
             Cell::Unsigned(self.resyncs),
+            Cell::Unsigned(self.messages),
+            Cell::Unsigned(self.rejected),
+            Cell::Unsigned(self.skipped),
+            Cell::Unsigned(self.held_back),
             self.last_error.map_or(Cell::Null, |error| Cell::Text(error.to_owned())),
         ]);
     }

@@ -66,6 +66,12 @@ pub(super) const SECTIONS: &[Section] = &[
     section("Sink: redis-hash", "connectors/src/redis/sinks/config.rs", "HashConfig", "[[sink]] kind = \"redis-hash\""),
     section("Sink: redis-streams", "connectors/src/redis/sinks/config.rs", "StreamsConfig", "[[sink]] kind = \"redis-streams\""),
     section("Sink: redis-pubsub", "connectors/src/redis/sinks/config.rs", "PubSubConfig", "[[sink]] kind = \"redis-pubsub\""),
+    section("Sink: webhook", "connectors/src/notify/webhook.rs", "WebhookConfig", "[[sink]] kind = \"webhook\""),
+    section("Sink: slack", "connectors/src/notify/slack.rs", "SlackConfig", "[[sink]] kind = \"slack\""),
+    section("Sink: alertmanager", "connectors/src/notify/alertmanager/config.rs", "AlertmanagerConfig", "[[sink]] kind = \"alertmanager\""),
+    section("Sink: email", "connectors/src/notify/email/config.rs", "EmailConfig", "[[sink]] kind = \"email\""),
+    section("Notifications", "connectors/src/notify/config.rs", "NotifyConfig", "[[sink]] kind = \"webhook\", \"slack\" or \"email\""),
+    section("HTTP targets", "connectors/src/notify/http_target.rs", "HttpTargetConfig", "[[sink]] kind = \"webhook\", \"slack\" or \"alertmanager\""),
     section("Redis server", "connectors/src/redis/server.rs", "ServerConfig", "[[source]] and [[sink]] kind = \"redis-…\""),
 ];
 

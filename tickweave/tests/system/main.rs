@@ -18,6 +18,7 @@ mod jobs;
 mod kafka;
 mod memory;
 mod node;
+mod notifying;
 mod outputs;
 mod page;
 mod pipes;

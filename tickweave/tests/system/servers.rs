@@ -56,6 +56,11 @@ impl Server {
         Some(Server { name, folder, address, keeper })
     }
 
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join(self.name)
+    }
+
     /// Ends it at once, as a crash would.
     pub(crate) fn kill(&self) {
         assert!(services("kill", Some(&self.folder), self.name));

@@ -10,6 +10,7 @@ fn sink(folder: &Path, config: &str) -> Result<Box<dyn Sink>, SinkError> {
         name: "out".to_owned(),
         folder: folder.to_owned(),
         views: vec!["candles".to_owned(), "alerts".to_owned()],
+        columns: Vec::new(),
         encoding: Encoding::Deltas,
     };
     sinks().build("file", serde_json::from_str(config).unwrap(), context)

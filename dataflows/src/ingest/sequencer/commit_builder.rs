@@ -16,6 +16,7 @@ use crate::clock::CommitClock;
 use crate::ingest::closed_commit::ClosedCommit;
 use crate::ingest::idempotency::KeyedPost;
 use crate::ingest::input::{ControlEvent, ControlRecord};
+use crate::undelivered::UndeliveredChange;
 use crate::views::DeadLetterRow;
 
 /// The open commit.
@@ -26,6 +27,7 @@ pub(super) struct CommitBuilder<'a> {
     accounts: Vec<AccountRecord>,
     id_texts: Vec<IdText>,
     refused: Vec<(usize, u32, u64, Rejection)>,
+    undelivered: Vec<UndeliveredChange>,
     control: Vec<ControlRecord>,
     posts: Vec<Arc<KeyedPost>>,
     oldest: Option<Instant>,
@@ -50,6 +52,7 @@ impl<'a> CommitBuilder<'a> {
             accounts: Vec::new(),
             id_texts: Vec::new(),
             refused: Vec::new(),
+            undelivered: Vec::new(),
             control,
             posts: Vec::new(),
             oldest: None,
@@ -64,6 +67,11 @@ impl<'a> CommitBuilder<'a> {
     /// Notes that rows received at `at` will be added.
     pub(super) fn note_received(&mut self, at: Instant) {
         self.oldest = self.oldest.into_iter().chain([at]).min();
+    }
+
+    /// Adds changes that sinks could not deliver.
+    pub(super) fn note_undelivered(&mut self, changes: Vec<UndeliveredChange>) {
+        self.undelivered.extend(changes);
     }
 
     /// Notes a request whose rows are bound.
@@ -207,7 +215,14 @@ impl<'a> CommitBuilder<'a> {
             let partition = partitions.of(partition);
             DeadLetterRow { commit, source: name.clone(), partition, position, rejection }
         });
-        let refused = refused.collect();
+        let undelivered = self.undelivered.drain(..).map(|change| DeadLetterRow {
+            commit,
+            source: format!("sink:{}", change.sink),
+            partition: change.view.to_owned(),
+            position: change.commit,
+            rejection: change.rejection,
+        });
+        let refused = refused.chain(undelivered).collect();
         // The next commit holds about as many.
         let room = Vec::with_capacity(self.records.len());
         let records = std::mem::replace(&mut self.records, room);

@@ -18,6 +18,7 @@ use crate::ingest::paused_sources::PausedSources;
 use crate::ingest::recording::RecordingState;
 use crate::ingest::stop::Stop;
 use crate::ingest::system_time::now;
+use crate::undelivered::UndeliveredChanges;
 
 /// Where a live run gets its events.
 pub struct LiveInput {
@@ -27,6 +28,8 @@ pub struct LiveInput {
     pub paused: PausedSources,
     /// The number of the source of clients, if there is one.
     pub clients: Option<usize>,
+    /// What sinks could not deliver.
+    pub undelivered: UndeliveredChanges,
     /// How far ahead of each other in event time these sources may be read, by number.
     pub alignment: (Span, Vec<bool>),
 }
@@ -270,6 +273,7 @@ impl LiveSequencer<'_> {
     fn close(&mut self, is_last: bool, to: &mut CommitDispatcher) -> Result<(), DispatchError> {
         let is_round = is_last || self.timer.is_round(self.builder.rows(), Instant::now());
         self.drain_clients();
+        self.builder.note_undelivered(self.input.undelivered.take());
         let mut closed = self.builder.close(now(), is_round);
         let rule_answers = to.bind_rule_requests(&mut closed);
         let binding = closed.binding.clone();

@@ -1,5 +1,6 @@
 //! The log of a job that goes on: its commits as they were bound, and what the next one follows from.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use market::{Commit, InstrumentId, Span};
@@ -27,6 +28,8 @@ pub struct LogReplay<'a> {
     pub clients: Option<(usize, Span)>,
     /// What clients were promised, to be completed by the log.
     pub promises: &'a Promises,
+    /// Becomes whether the last segment was ended by a stop in order.
+    pub in_order: &'a Cell<bool>,
     /// Called with the bytes read and the bytes in total.
     pub read: &'a dyn Fn((u64, u64)),
 }
@@ -79,7 +82,10 @@ impl LogReplay<'_> {
                         dispatcher.dispatch(closed)?;
                         (self.read)((before + segment.extent().0, total));
                     }
-                    Next::End { .. } => break,
+                    Next::End { in_order } => {
+                        self.in_order.set(in_order);
+                        break;
+                    }
                 }
             }
             let (whole, bytes) = segment.extent();

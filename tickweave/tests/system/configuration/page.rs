@@ -179,7 +179,7 @@ fn words(kind: &str) -> String {
         "String" | "PathBuf" => "text",
         "bool" => "true or false",
         "f64" => "number",
-        "u8" | "u32" | "u64" | "usize" => "whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "whole number",
         "Vec<String>" => "list of texts",
         "Column" => "text or whole number",
         "IdColumns" | "TimeColumns" => "text, whole number or list",

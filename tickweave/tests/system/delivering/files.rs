@@ -189,7 +189,11 @@ fn errors_of_sinks_are_reported_before_a_run() {
         ("\"candles\"", "", "names no view"),
         ("\"candles\"", "\"gaps\", \"gaps\"", "names `gaps` twice"),
         ("\"candles\"", "\"gaps\", \"alerts\"", "`path` must contain `{view}`"),
-        ("\"file\"", "\"pipe\"", "unknown sink kind `pipe` (known: file, kafka, redis-hash"),
+        (
+            "\"file\"",
+            "\"pipe\"",
+            "unknown sink kind `pipe` (known: alertmanager, email, file, kafka, redis-hash",
+        ),
         ("path", "paths", "unknown field `paths`"),
         ("path", "every = \"0s\"\npath", "sink[0] (name `s`).every: 0s is not between"),
         ("path", "encoding = \"rows\"\npath", "`rows` is not one of"),
