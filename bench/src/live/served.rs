@@ -16,6 +16,7 @@ use dataflows::config::{Config, ConfiguredSource};
 use dataflows::ingest::Stop;
 use dataflows::ingest::sequencer::SourceNames;
 use dataflows::jobs::JOBS;
+use dataflows::rules::RulesHandle;
 use dataflows::run::RunOptions;
 use dataflows::telemetry::Metrics;
 use node_api::ingest::Keeping;
@@ -152,6 +153,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
         resume: ResumeTokens::new(b"bench", 0),
         keeping: Keeping::Nothing,
         control: Arc::new(NodeControl::default()),
+        rules: Arc::new(RulesHandle::default()),
         access: Arc::default(),
         keys: None,
         tls: None,

@@ -23,8 +23,8 @@ const NAME_MAX: usize = 128;
 /// The most bytes of such a rule.
 const RULE_BYTES_MAX: usize = 16_384;
 
-/// The rules of a live job, for clients. Clones share them.
-#[derive(Clone)]
+/// The rules of a live job, for clients; by default those of a job that has no bars. Clones share them.
+#[derive(Clone, Default)]
 pub struct RulesHandle {
     configured: Arc<ConfiguredRules>,
     run_time: Arc<RwLock<RunTimeRules>>,
