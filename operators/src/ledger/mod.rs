@@ -32,6 +32,7 @@
 mod bars;
 mod buckets;
 mod chunk;
+pub mod explain;
 mod gaps;
 mod index;
 mod instrument;
