@@ -4,9 +4,9 @@
 use crate::publish::entry::{Entry, keyed, log, own_log, table, updates};
 use crate::views::{
     AlertsView, CandlesView, ConflictLog, DeadLetterLog, DriftView, EdgesView, FeesView,
-    FillFaultLog, GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog, PortfoliosView,
-    PositionsView, RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog, TradeLog,
-    UnmatchedLog,
+    FillFaultLog, FillLog, GapsView, HEALTH, IncidentLog, IndicatorsView, OutlierLog,
+    PortfoliosView, PositionsView, RevisionLog, RiskView, SINKS, SOURCES, SignalsView, TooLateLog,
+    TradeLog, UnmatchedLog,
 };
 use rows::{View, ViewList, are_equal};
 
@@ -20,6 +20,7 @@ const ENTRIES: &[Entry] = &[
     updates::<EdgesView>(),
     updates::<FeesView>(),
     log::<FillFaultLog>(),
+    log::<FillLog>(),
     keyed::<GapsView>(),
     table(HEALTH),
     own_log::<IncidentLog>(),

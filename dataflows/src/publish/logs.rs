@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::change_log::{ChangeLog, Exempt, Retained};
 use super::commit_blocks::{Commits, bytes_beside};
-use super::log_rows::{LogEntry, LogQuery, ScanEnd};
+use super::log_rows::{LogEntry, LogQuery, ScanEnd, count};
 use super::snapshots::{LogSnapshot, LogSource};
-use crate::views::kinds::LogView;
+use crate::views::kinds::{LogView, SavedEntries};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
@@ -56,6 +56,12 @@ pub trait RetainedLog: Send + Sync {
     /// The last commit that was dropped because of the bound.
     fn dropped_through(&self) -> Option<Commit>;
 
+    /// Counts commits up to this one as dropped.
+    fn forget_through(&self, commit: Commit);
+
+    /// Under which name checkpoints have it.
+    fn saved_as(&self) -> &'static str;
+
     /// The entries after one commit (none: from the beginning) up to another, encoded; none if there are none.
     fn encode(
         &self,
@@ -64,8 +70,13 @@ pub trait RetainedLog: Send + Sync {
     ) -> Result<Option<Vec<u8>>, postcard::Error>;
 
     /// Takes the entries that an earlier log encoded, in order, and how many rows were ever appended to it. Nothing was
-    /// appended to this one.
-    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error>;
+    /// appended to this one. `saved_as` is the name that the checkpoint has for it.
+    fn restore(
+        &self,
+        saved_as: &str,
+        pieces: &[Vec<u8>],
+        appended: u64,
+    ) -> Result<(), postcard::Error>;
 
     /// The log with its type.
     fn as_any(&self) -> &dyn Any;
@@ -100,12 +111,15 @@ pub trait LogAt: Send + Sync {
 
     /// Calls `each` with every row, in order, until it returns false.
     fn each(&self, view: &View, labels: &Labels, each: &mut dyn FnMut(&[Cell]) -> bool);
+
+    /// The rows with their type.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// A log of the entries of a view.
 pub(super) struct LogOf<L: LogView>(ChangeLog<LogItem<L>>);
 
-struct CommitsAt<L: LogView> {
+pub(super) struct CommitsAt<L: LogView> {
     frontier: Frontier,
     commits: Commits<LogItem<L>>,
 }
@@ -226,10 +240,26 @@ impl<L: LogView> RetainedLog for LogOf<L> {
         (!commits.is_empty()).then(|| postcard::to_stdvec(&commits)).transpose()
     }
 
-    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error> {
+    fn forget_through(&self, commit: Commit) {
+        self.0.forget_through(commit);
+    }
+
+    fn saved_as(&self) -> &'static str {
+        L::SAVED_AS
+    }
+
+    fn restore(
+        &self,
+        saved_as: &str,
+        pieces: &[Vec<u8>],
+        appended: u64,
+    ) -> Result<(), postcard::Error> {
         let mut all = Vec::new();
         for piece in pieces {
-            let commits: Vec<(Commit, Vec<L::Entry>)> = postcard::from_bytes(piece)?;
+            let commits: SavedEntries<L::Entry> = match saved_as == L::SAVED_AS {
+                true => postcard::from_bytes(piece)?,
+                false => L::read_former(piece)?,
+            };
             let commits = commits.into_iter();
             all.extend(commits.map(|(commit, entries)| {
                 (commit, entries.into_iter().map(LogItem).collect::<Vec<_>>())
@@ -291,6 +321,26 @@ impl<L: LogView> LogAt for CommitsAt<L> {
         // It ends early only because `each` does.
         let _: Result<(), ScanEnd<()>> = query
             .each(&self.commits, false, unlimited, |cells| each(&cells).then_some(()).ok_or(()));
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<L: LogView> CommitsAt<L> {
+    /// Calls `each` with every row and its commit, commit by commit; of one commit in no particular order.
+    pub(super) fn each_row<E: From<Exceeded>>(
+        &self,
+        allowance: &mut Allowance<'_>,
+        mut each: impl FnMut(Commit, &L::Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (commit, items) in self.commits.iter() {
+            allowance.take(count(items))?;
+            let mut rows = items.iter().flat_map(|item| L::rows(&item.0));
+            rows.try_for_each(|row| each(commit, row))?;
+        }
+        Ok(())
     }
 }
 

@@ -64,8 +64,8 @@ fn removed(
     records: &[LoggedRecord],
     surviving: Option<Surviving>,
 ) -> Option<RemovedTrade> {
-    let reports = records.iter().filter_map(|record| Some((record, record.event.trade()?)));
-    let (report, trade) = reports.filter(|(_, trade)| question.holds(trade)).last()?;
+    let mut reports = records.iter().filter_map(|record| Some((record, record.event.trade()?)));
+    let (report, trade) = reports.rfind(|(_, trade)| question.holds(trade))?;
     let (removal, by) = match surviving {
         None => (Removal::Cancelled, records.iter().find(|record| is_cancel(record)).copied()),
         Some(Surviving { original, version }) => {

@@ -1,7 +1,7 @@
 //! Why a bar is what it is: the trades behind it, those that left it, and what changed it, from the trade log alone.
 //!
 //! The log holds every record that can change a bar, so what survives follows from it by the same rules as in the ledger:
-//! [`plain::trades`](super::plain) joins ids and chooses survivors, [`Bar::add`] folds. A bar of millions of trades must
+//! `plain::trades` joins ids and chooses survivors, [`Bar::add`] folds. A bar of millions of trades must
 //! not cost as much memory as the whole log: the log is read twice. The first time [`RelatedIds`] collects which ids have
 //! anything to do with the bar, the second time [`BarRecords`] keeps the records of these; [`BarRecords::explain`]
 //! replays them.
