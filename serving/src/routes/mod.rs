@@ -9,6 +9,7 @@ mod control;
 mod data;
 mod description;
 mod drain;
+mod explain;
 mod frame;
 mod health;
 mod index;
@@ -96,6 +97,7 @@ pub const ROUTES: &[RouteEntry] = &[
     candles::ENTRY,
     indicators::ENTRY,
     data::ENTRY,
+    explain::ENTRY,
     status::ENTRY,
     description::ENTRY,
     problems::ENTRY,

@@ -42,7 +42,7 @@ fn names(names: &[&str]) -> Option<Vec<String>> {
 
 impl Server {
     /// The same process, as there is for the holder of a key.
-    fn of_key(&self, scopes: &[Scope], limits: RowLimits) -> Server {
+    pub(super) fn of_key(&self, scopes: &[Scope], limits: RowLimits) -> Server {
         let mut context = self.context.clone();
         let rates = Arc::new(KeyRates::new(ClientLimits::default(), 0));
         context.client = Client::of_key(Arc::new(key(1, scopes, limits).0), rates);

@@ -5,6 +5,7 @@ mod control;
 mod data;
 mod described;
 mod documented;
+mod explain;
 mod fields;
 mod filling;
 mod following;
@@ -277,6 +278,7 @@ impl Server {
         let context = Context {
             views: views::VIEW_LIST,
             reader: Arc::<Rows>::clone(&rows),
+            explainer: Arc::new(explain::Told::default()),
             catalog: Arc::new(Catalog::new(vec![us, shares], 100)),
             calendars: Calendars::new(calendars.to_vec()).unwrap(),
             labels: Labels {

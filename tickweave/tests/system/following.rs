@@ -3,6 +3,7 @@
 
 mod added_up;
 mod clients;
+mod explained;
 mod portfolios;
 mod process;
 
