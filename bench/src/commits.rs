@@ -127,6 +127,7 @@ fn board(config: &Config) -> Board {
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
         trade_log_bytes_max: 0,
+        read_log_bytes_max: 0,
         ring_bytes_max: config.ring_bytes,
         history_bytes_max: config.history_bytes,
         digests: false,

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod engine;
+pub mod explain;
 pub mod failpoints;
 pub mod health;
 pub mod ingest;

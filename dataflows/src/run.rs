@@ -49,6 +49,8 @@ use crate::status::{SourceStatuses, StatusReporter};
 use crate::telemetry::Metrics;
 use crate::undelivered::UndeliveredChanges;
 use crate::view_list::entries;
+use crate::views::kinds::LogView;
+use crate::views::{FillLog, TradeLog};
 use counts::Counts;
 use error::not_opened;
 use outputs::Outputs;
@@ -338,11 +340,17 @@ fn board(config: &Config, options: &RunOptions) -> Board {
         operators: config.job.kind.operators,
         labels: config.labels(),
         log_bytes_max: config.log_bytes,
-        trade_log_bytes_max: if options.show_trades() { config.trade_log_bytes } else { 0 },
+        trade_log_bytes_max: bytes_if(options.shows(TradeLog::VIEW.name), config.trade_log_bytes),
+        read_log_bytes_max: bytes_if(options.shows(FillLog::VIEW.name), config.log_bytes),
         ring_bytes_max: if options.followed { config.ring_bytes } else { 0 },
         history_bytes_max: if options.followed { config.history_bytes } else { 0 },
         digests: options.digest,
     })
+}
+
+/// So many bytes, or none.
+fn bytes_if(is_read: bool, bytes: usize) -> usize {
+    if is_read { bytes } else { 0 }
 }
 
 /// The connections, the recording, what is kept for a restart, and its copies.

@@ -4,9 +4,9 @@
 use crate::publish::entry::{Entry, keyed, log, own_log, table, union, updates};
 use crate::views::{
     AlertEventLog, AlertsView, CandlesView, ConflictLog, ControlLog, DeadLetterLog, DriftView,
-    EdgesView, EventLog, FeesView, FillFaultLog, GapEventLog, GapsView, HEALTH, IncidentLog,
-    IndicatorsView, OutlierLog, PortfoliosView, PositionsView, RevisionLog, RiskView, SINKS,
-    SOURCES, SignalsView, TooLateLog, TradeLog, UnmatchedLog,
+    EdgesView, EventLog, FeesView, FillFaultLog, FillLog, GapEventLog, GapsView, HEALTH,
+    IncidentLog, IndicatorsView, OutlierLog, PortfoliosView, PositionsView, RevisionLog, RiskView,
+    SINKS, SOURCES, SignalsView, TooLateLog, TradeLog, UnmatchedLog,
 };
 use rows::{View, ViewList, are_equal};
 
@@ -23,6 +23,7 @@ const ENTRIES: &[Entry] = &[
     union::<EventLog>(),
     updates::<FeesView>(),
     log::<FillFaultLog>(),
+    log::<FillLog>(),
     log::<GapEventLog>(),
     keyed::<GapsView>(),
     table(HEALTH),

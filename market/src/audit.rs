@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::candle::{Bar, CandleKey, Cause, CauseKind};
-use crate::id::{InstrumentId, Origin, TradeId};
+use crate::contract::InstrumentSpec;
+use crate::id::{CalendarId, IdScope, InstrumentId, Origin, TradeId};
 use crate::price::{Price, Quantity};
 use crate::time::{Commit, EventTime};
 use crate::trade::{Event, Record, Side, Trade, TradeRef};
+use crate::updates::Updates;
 
 /// A copy of a trade that disagrees with the one that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,7 +79,7 @@ pub struct Outlier {
     pub bars: u32,
 }
 
-/// An accepted record, cut down to what a log of trades shows of it.
+/// An accepted record, cut down to what a log of trades shows of it, and what it takes to fold bars from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AcceptedEvent {
     /// Where the record came from.
@@ -102,16 +104,55 @@ pub struct AcceptedEvent {
     pub quantity_scale: u8,
     /// Aggressor.
     pub side: Side,
+    /// What bars are folded by; none of events that an earlier version has logged.
+    pub terms: Option<EventTerms>,
+}
+
+/// What an accepted record says besides: by which trade it counts, where in the order, and how the ledger judged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EventTerms {
+    /// The order within one time, see [`Trade::sequence`]; 0 of a cancel.
+    pub sequence: u64,
+    /// The watermark of the instrument in the commit: what it decides is forgotten, and what is too late.
+    pub watermark: EventTime,
+    /// The space of the id of the trade as reported; of a cancel that of the id that it names.
+    pub scope: IdScope,
+    /// The space of the id that a correction or cancel names; else that of the trade.
+    pub of_scope: IdScope,
+    /// See [`Trade::is_positional`].
+    pub is_positional: bool,
+    /// What the trade may change in a candle; nothing of a cancel.
+    pub updates: Updates,
+    /// The calendar of the instrument; the first of a cancel.
+    pub calendar: CalendarId,
 }
 
 impl AcceptedEvent {
-    /// The event of a record.
-    pub fn of(record: &Record) -> AcceptedEvent {
+    /// The event of a record of an instrument, which had this watermark when the record was accepted.
+    pub fn of(record: &Record, watermark: EventTime) -> AcceptedEvent {
         let origin = record.origin;
+        let named = |trade: &Trade, of_scope| EventTerms {
+            sequence: trade.sequence,
+            watermark,
+            scope: trade.scope,
+            of_scope,
+            is_positional: trade.is_positional,
+            updates: trade.updates,
+            calendar: trade.spec.calendar,
+        };
         match record.event {
-            Event::New(trade) => AcceptedEvent::from_trade(origin, CauseKind::Trade, None, &trade),
+            Event::New(trade) => {
+                let terms = named(&trade, trade.scope);
+                AcceptedEvent::from_trade(origin, CauseKind::Trade, (None, terms), &trade)
+            }
             Event::Correct { of, with } => {
-                AcceptedEvent::from_trade(origin, CauseKind::Correction, Some(of.id), &with)
+                let terms = named(&with, of.scope);
+                AcceptedEvent::from_trade(
+                    origin,
+                    CauseKind::Correction,
+                    (Some(of.id), terms),
+                    &with,
+                )
             }
             Event::Cancel { of, time } => AcceptedEvent {
                 origin,
@@ -125,14 +166,51 @@ impl AcceptedEvent {
                 price_scale: 0,
                 quantity_scale: 0,
                 side: Side::Unknown,
+                terms: Some(EventTerms {
+                    sequence: 0,
+                    watermark,
+                    scope: of.scope,
+                    of_scope: of.scope,
+                    is_positional: false,
+                    updates: Updates::NONE,
+                    calendar: CalendarId(0),
+                }),
             },
         }
+    }
+
+    /// The trade that it reports, or corrects to; none of a cancel, and of events of an earlier version.
+    pub fn trade(&self) -> Option<Trade> {
+        let (id, terms) = (self.id?, self.terms?);
+        Some(Trade {
+            instrument: self.instrument,
+            spec: InstrumentSpec {
+                price_scale: self.price_scale,
+                quantity_scale: self.quantity_scale,
+                calendar: terms.calendar,
+            },
+            scope: terms.scope,
+            id,
+            time: self.time,
+            sequence: terms.sequence,
+            is_positional: terms.is_positional,
+            price: self.price,
+            quantity: self.quantity,
+            side: self.side,
+            updates: terms.updates,
+        })
+    }
+
+    /// The trade that a correction or cancel names; none of a trade, and of events of an earlier version.
+    pub fn named(&self) -> Option<TradeRef> {
+        let (id, terms) = (self.of?, self.terms?);
+        Some(TradeRef { instrument: self.instrument, scope: terms.of_scope, id })
     }
 
     fn from_trade(
         origin: Origin,
         kind: CauseKind,
-        of: Option<TradeId>,
+        (of, terms): (Option<TradeId>, EventTerms),
         trade: &Trade,
     ) -> AcceptedEvent {
         AcceptedEvent {
@@ -147,6 +225,7 @@ impl AcceptedEvent {
             price_scale: trade.spec.price_scale,
             quantity_scale: trade.spec.quantity_scale,
             side: trade.side,
+            terms: Some(terms),
         }
     }
 }

@@ -39,7 +39,9 @@ pub use account::{
     AccountEvent, AccountRecord, FairValue, Fill, FillRef, MONEY_SCALE, Target, WEIGHT_SCALE,
 };
 pub use admission::{AdmissionError, UnknownNames};
-pub use audit::{AcceptedEvent, Conflict, Outlier, Revision, TooLate, Unmatched, UnmatchedReason};
+pub use audit::{
+    AcceptedEvent, Conflict, EventTerms, Outlier, Revision, TooLate, Unmatched, UnmatchedReason,
+};
 pub use calendar::{
     Bucket, Calendar, Calendars, Holidays, MARKETS, MarketCalendar, SessionKind, SessionRule,
     Sessions, Stretch, Timeframe, WallClock, Weekdays,

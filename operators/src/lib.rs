@@ -41,7 +41,8 @@ pub use indicators::{Indicators, IndicatorsConfig};
 pub use keyed::{Core, Gauge, Sharded, keyed};
 pub use ledger::{Ledger, LedgerConfig, OutlierRule, PlainLedger};
 pub use output::{
-    AuditEvent, BarChange, GapChange, GapOut, LedgerOut, OutcomeCounts, RecordOutcome, RollupIn,
+    AuditEvent, BarChange, GapChange, GapOut, Judged, LedgerOut, OutcomeCounts, RecordOutcome,
+    RollupIn,
 };
 pub use rollup::{Rollup, RollupConfig};
 pub use rules::{Acknowledged, Acknowledgement, AlertKey, RulesInForce};

@@ -79,6 +79,15 @@ pub enum RecordOutcome {
     Late,
 }
 
+/// What the ledger made of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What became of it.
+    pub outcome: RecordOutcome,
+    /// Of a copy of a trade: whether it is another one than that which counted so far, and counts from now on.
+    pub replaces: bool,
+}
+
 /// How many records of a source had an outcome in a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeCounts {
@@ -106,7 +115,7 @@ pub enum LedgerOut {
     /// Records counted.
     Counts(OutcomeCounts),
     /// What was accepted of one commit in one shard, in no particular order, if that is asked for: all
-    /// but copies of trades.
+    /// but copies of trades that change nothing.
     Accepted(Arc<Vec<AcceptedEvent>>),
     /// These sources speak of the instrument for the first time.
     SourceSeen(InstrumentId, SourceSet),
@@ -212,8 +221,22 @@ impl RecordOutcome {
         RecordOutcome::Cancel,
         RecordOutcome::Late,
     ];
-    /// Whether the record was accepted and is not a copy of a trade.
+}
+
+impl Judged {
+    /// Whether the record is a row of the trade log: it was accepted, and is not a copy of a trade that changes nothing.
     pub fn is_accepted_event(self) -> bool {
-        matches!(self, RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel)
+        let outcome = self.outcome;
+        let is_new = matches!(
+            outcome,
+            RecordOutcome::Accepted | RecordOutcome::Correction | RecordOutcome::Cancel
+        );
+        is_new || self.replaces
+    }
+}
+
+impl From<RecordOutcome> for Judged {
+    fn from(outcome: RecordOutcome) -> Judged {
+        Judged { outcome, replaces: false }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Commit, EventTime, InstrumentId, Record, TradeRef};
+use market::{Commit, EventTime, InstrumentId, Record, Trade, TradeRef};
 
 use crate::instrument::InstrumentFold;
 
@@ -84,6 +84,11 @@ impl Fold {
     /// whether their input reaches this far.
     pub fn forgotten(&self) -> usize {
         self.instruments.values().map(InstrumentFold::forgotten).sum()
+    }
+
+    /// The trades of an instrument that survive, and those that were forgotten and count for ever.
+    pub fn surviving(&self, instrument: InstrumentId) -> Vec<Trade> {
+        self.instruments.get(&instrument).map(InstrumentFold::shown).unwrap_or_default()
     }
 
     /// The ids of trades that are known, matched or not: neither forgotten nor never seen.

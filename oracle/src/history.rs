@@ -57,7 +57,6 @@ pub struct Output {
     pub revisions: Vec<Revision>,
     /// Rows of this commit.
     pub outliers: Vec<Outlier>,
-    /// The records accepted in this commit, but each `New` of an id that has a `New` already, or one with a
-    /// lower origin in this commit.
-    pub accepted: Vec<Record>,
+    /// The rows of the trade log, each with the watermark of its instrument in this commit.
+    pub accepted: Vec<(Record, EventTime)>,
 }

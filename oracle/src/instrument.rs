@@ -54,12 +54,16 @@ struct Round {
     candles: BTreeMap<CandleKey, Candle>,
 }
 
-/// Whether a record of a commit is no copy of a trade: neither known before nor reported with a lower origin.
+/// Whether a record of a commit is no copy of a trade, or one that takes its place: of all `New`s of its id it has the
+/// lowest origin, and before the commit another `New` counted, or none.
 fn is_news(record: &Record, before: &[Record], accepted: &[Record]) -> bool {
     let Event::New(trade) = record.event else { return true };
-    let is_copy = |other: &Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
-    !before.iter().any(is_copy)
-        && !accepted.iter().any(|other| is_copy(other) && other.origin < record.origin)
+    let is_copy =
+        |other: &&Record| matches!(other.event, Event::New(t) if t.name() == trade.name());
+    let is_lower = |other: &Record| other.origin < record.origin;
+    let counted = before.iter().filter(is_copy).min_by_key(|other| other.origin);
+    counted.is_none_or(|counted| !is_lower(counted) && counted.event != record.event)
+        && !accepted.iter().filter(is_copy).any(is_lower)
 }
 
 impl InstrumentFold {
@@ -106,7 +110,8 @@ impl InstrumentFold {
         self.known_ids.commit(&accepted, history.gaps_max);
         self.note(commit, records, &accepted);
 
-        output.accepted.extend(accepted.iter().filter(|r| is_news(r, &before, &accepted)));
+        let news = accepted.iter().filter(|r| is_news(r, &before, &accepted));
+        output.accepted.extend(news.map(|record| (*record, self.watermark.value)));
         output.conflicts.extend(conflicts(commit, &before, &accepted));
         output.unmatched.extend(self.unmatched(commit, &accepted));
         let (was, is) = (joined(&before), joined(&self.live));
@@ -248,7 +253,7 @@ impl InstrumentFold {
     // Section *Bars*.
 
     /// The trades that show: what survives, and what forgotten ones left.
-    fn shown(&self) -> Vec<Trade> {
+    pub(crate) fn shown(&self) -> Vec<Trade> {
         let live = joined(&self.live);
         let survivors = live.iter().filter_map(Joined::survivor);
         self.left.iter().copied().chain(survivors).collect()

@@ -23,6 +23,7 @@ mod closed;
 mod column_text;
 mod content_coding;
 mod credentials;
+mod explanation_json;
 mod fill;
 mod filter;
 mod format;
@@ -63,7 +64,7 @@ use node_api::ingest::Keeping;
 use node_api::{ControlApi, Health, HttpAccess, Lineage, MetricsText, RulesApi};
 use rows::readers::ReaderPool;
 use rows::suggestions::closest;
-use rows::{Labels, View, ViewList, ViewReader};
+use rows::{Explainer, Labels, View, ViewList, ViewReader};
 
 use problem::{Problem, UNKNOWN_PATH};
 use query::shown;
@@ -87,6 +88,8 @@ pub struct Context {
     pub views: ViewList,
     /// Reads them.
     pub reader: Arc<dyn ViewReader>,
+    /// Says what is behind a row. It knows no limits of keys.
+    pub explainer: Arc<dyn Explainer>,
     /// The instruments that the process has seen. Requests look names up and never add any.
     pub catalog: Arc<Catalog>,
     /// The calendars, by the index in an instrument's spec.

@@ -71,6 +71,8 @@ pub enum ParameterType {
     ColumnText,
     /// Any text.
     Text,
+    /// The key of a row: its columns joined by `|`.
+    RowKey,
     /// The `resume` of a message.
     ResumeToken,
     /// Visible ASCII characters, from 1 to this many.
@@ -190,6 +192,7 @@ impl ParameterType {
             ParameterType::Columns => "columns",
             ParameterType::ColumnText => "column-text",
             ParameterType::Text => "text",
+            ParameterType::RowKey => "row-key",
             ParameterType::ResumeToken => "resume-token",
             ParameterType::VisibleAscii(_) => "visible-ascii",
             ParameterType::MediaTypes(_) => "media-types",

@@ -57,6 +57,12 @@ pub(super) const UNKNOWN_SYMBOL: ProblemKind = kind(
     "No instrument of this name is known yet: an instrument is known from its first trade on. \
      `suggestions` lists names that are nearly the same.",
 );
+pub(super) const UNKNOWN_ROW: ProblemKind = kind(
+    "unknown-row",
+    "Unknown row",
+    StatusCode::NOT_FOUND,
+    "The view has no row of this key, and nothing is left of one. `suggestions` lists keys of rows that are near.",
+);
 pub(super) const UNKNOWN_PATH: ProblemKind = kind(
     "unknown-path",
     "Unknown path",
@@ -279,6 +285,7 @@ pub const KINDS: &[ProblemKind] = &[
     AMBIGUOUS,
     TOO_MANY_BARS,
     UNKNOWN_SYMBOL,
+    UNKNOWN_ROW,
     UNKNOWN_PATH,
     WRONG_METHOD,
     UPGRADE_REQUIRED,

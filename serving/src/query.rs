@@ -215,7 +215,7 @@ impl<'a> Query<'a> {
     }
 
     /// A time: RFC 3339, or a number with the unit after it.
-    fn time(&mut self, parameter: &RouteParameter) -> Option<EventTime> {
+    pub(super) fn time(&mut self, parameter: &RouteParameter) -> Option<EventTime> {
         let (given, value) = self.get(parameter)?;
         match read_time(value) {
             Ok(time) => Some(time),
@@ -247,7 +247,12 @@ impl<'a> Query<'a> {
             let of = view.name;
             self.reject(&AS_OF, &format!("cannot be asked of `{of}`: it keeps no history"));
         }
-        self.parsed(&AS_OF, |text| {
+        self.past_state(&AS_OF)
+    }
+
+    /// A time, or `commit:` and a number.
+    pub(super) fn past_state(&mut self, parameter: &RouteParameter) -> Option<AsOf> {
+        self.parsed(parameter, |text| {
             let commit = text.strip_prefix("commit:").map(|number| number.parse().map(Commit));
             match commit {
                 Some(Ok(commit)) => Ok(AsOf::Commit(commit)),

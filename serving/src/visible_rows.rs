@@ -52,6 +52,10 @@ impl VisibleRows {
         self.instruments.as_ref().is_none_or(|own| own.contains(&id))
     }
 
+    pub(super) fn has_portfolio(&self, id: PortfolioId) -> bool {
+        self.portfolios.as_ref().is_none_or(|own| own.contains(&id))
+    }
+
     /// Selects nothing but visible rows any more. [`RowLimits`] says which these are.
     pub(super) fn narrow(&self, view: &View, mut filter: RowFilter) -> RowFilter {
         if let Some(own) = &self.instruments {

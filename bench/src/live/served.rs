@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use market::{Calendars, Generation, NameOrder, SourceId, Span, Timeframe};
+use market::{Calendars, EventTime, Generation, NameOrder, SourceId, Span, Timeframe};
 use tokio::sync::{Semaphore, watch};
 
 use super::echo::Echo;
@@ -22,7 +22,9 @@ use dataflows::telemetry::Metrics;
 use node_api::ingest::Keeping;
 use node_api::{Health, Lineage, Readiness};
 use rows::readers::{Bounds, ReaderPool};
-use rows::{Labels, PartitionNames, ViewReader};
+use rows::{
+    ExplainQuestion, Explained, Explainer, Frontier, Labels, PartitionNames, ReadFuture, ViewReader,
+};
 use serving::{Client, Context, Limits, Posts, ResumeTokens, RouteSet, Tickets, UpdateCache};
 use tickweave::node::{BoundServer, Node, NodeControl, RunningServer};
 
@@ -127,6 +129,16 @@ pub(crate) fn engine(
     Ok((config, source))
 }
 
+/// An echo computes nothing, so nothing is behind its rows.
+struct NothingBehind;
+
+impl Explainer for NothingBehind {
+    fn explain(&self, _question: ExplainQuestion) -> ReadFuture<'static, Explained> {
+        let frontier = Frontier { commit: None, at: EventTime::NEVER };
+        Box::pin(async move { Ok(Explained::NoRow(frontier)) })
+    }
+}
+
 /// What routes answer from when the echo is served.
 fn context(echo: &Echo) -> anyhow::Result<Context> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
@@ -134,6 +146,7 @@ fn context(echo: &Echo) -> anyhow::Result<Context> {
     Ok(Context {
         views: JOBS[0].views,
         reader: Arc::clone(&echo.reader) as Arc<dyn ViewReader>,
+        explainer: Arc::new(NothingBehind),
         readers: ReaderPool::start(Bounds::default(), metrics.on_refused())?,
         catalog: Arc::clone(&echo.catalog),
         calendars: Calendars::utc(),

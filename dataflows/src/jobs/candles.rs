@@ -100,14 +100,15 @@ fn signals<'scope>(
 }
 
 fn publish_valuation<'scope>(valuation: ValuationStreams<'scope>, views: &mut ViewOutputs<'scope>) {
-    let ValuationStreams { positions, fees, portfolios, drift, risk, edges, faults } = valuation;
+    let ValuationStreams { positions, fees, portfolios, drift, risk, edges, .. } = valuation;
     views.publish(positions);
     views.publish(fees);
     views.publish(portfolios);
     views.publish(drift);
     views.publish(risk);
     views.publish(edges);
-    views.publish(faults);
+    views.publish(valuation.faults);
+    views.publish(valuation.accepted);
 }
 
 /// The numbers of a bar that may be fair values, of those that changed.

@@ -48,11 +48,15 @@ impl<'scope> OperatorSet<'scope, '_> {
         records: StreamVec<'scope, Time, Record>,
     ) -> Result<StreamVec<'scope, Time, LedgerOut>, StateError> {
         let config = Arc::clone(&plan.ledger);
-        let trades = self.board.log(TradeLog::VIEW.name);
-        let collects_trades = trades.is_some_and(|log| log.bytes_max() > 0);
+        let collects_trades = self.is_read(TradeLog::VIEW.name);
         self.keyed(records, LEDGER, move || {
             Ledger::new(Arc::clone(&config)).emitting_accepted(collects_trades)
         })
+    }
+
+    /// Whether the job has this log, and somebody can read it.
+    pub(super) fn is_read(&self, log: &str) -> bool {
+        self.board.log(log).is_some_and(|log| log.bytes_max() > 0)
     }
 
     /// The views of the job, not yet connected.

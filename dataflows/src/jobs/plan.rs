@@ -118,6 +118,16 @@ impl JobPlan {
         &self.timeframes
     }
 
+    /// How the ledger judges.
+    pub fn ledger(&self) -> &Arc<LedgerConfig> {
+        &self.ledger
+    }
+
+    /// How portfolios are valued.
+    pub fn portfolios(&self) -> &Arc<PortfolioConfig> {
+        &self.portfolios
+    }
+
     /// How far back single trades are kept, so that they can be corrected.
     pub fn correction_horizon(&self) -> Span {
         self.ledger.correction_horizon

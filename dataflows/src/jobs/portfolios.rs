@@ -12,6 +12,8 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::{Filter, Map};
 
 use super::operator_set::OperatorSet;
+use crate::views::FillLog;
+use crate::views::kinds::LogView;
 
 /// The names of the operators with state: by portfolio, and by instrument.
 pub(super) const FILLS: &str = "fills";
@@ -43,7 +45,8 @@ pub(super) fn build<'scope>(
     };
     let fills = accounts.clone().filter(move |record| !is_fair(record));
     let by_side = config.ids_by_side;
-    let fills = set.keyed(fills, FILLS, move || Fills::new(by_side))?;
+    let collects = set.is_read(FillLog::VIEW.name);
+    let fills = set.keyed(fills, FILLS, move || Fills::new(by_side).emitting_accepted(collects))?;
 
     let (for_bars, for_numbers) = (Arc::clone(config), Arc::clone(config));
     let bars = bars.filter(move |change| {

@@ -68,9 +68,22 @@ pub struct KeyedAt {
 
 struct Slots {
     workers: Vec<Slot>,
-    /// Commits that are not complete: number, system time and arrival time of the oldest row.
-    announced: VecDeque<(Commit, EventTime, Option<Instant>)>,
+    /// Commits that are not complete.
+    announced: VecDeque<Announced>,
     complete: Option<(Commit, EventTime)>,
+    /// The last complete commit that ended a round.
+    round: Option<Commit>,
+}
+
+/// A commit that workers are told of.
+struct Announced {
+    commit: Commit,
+    /// Its system time.
+    at: EventTime,
+    /// Whether it ends a round.
+    round: bool,
+    /// When its oldest row arrived.
+    oldest: Option<Instant>,
 }
 
 /// The published state of one worker: complete before `upper`, readable from `since` on.
@@ -104,6 +117,8 @@ pub struct BoardConfig {
     pub log_bytes_max: usize,
     /// The bound of the trade log, in bytes; 0 turns it off.
     pub trade_log_bytes_max: usize,
+    /// The bound of logs that are off where nobody can read them, in bytes; 0 turns them off.
+    pub read_log_bytes_max: usize,
     /// The bound of the latest changes of each keyed view, in bytes.
     pub ring_bytes_max: usize,
     /// The bound of the history of all views together, in bytes; 0 turns it off.
@@ -118,6 +133,15 @@ pub struct ConsistentCut {
     pub frontier: Frontier,
     /// The batches, by worker.
     pub batch_lists: Vec<BatchList>,
+}
+
+/// A consistent cut through several views.
+pub(super) struct ViewCuts {
+    pub(super) frontier: Frontier,
+    /// The last commit at or before the frontier that ended a round.
+    pub(super) round: Option<Commit>,
+    /// The batches of each view, in the order in which they were asked for.
+    pub(super) batch_lists: Vec<Vec<BatchList>>,
 }
 
 /// The result of a publication, for the worker that published.
@@ -139,8 +163,12 @@ impl Board {
     pub fn new(config: BoardConfig) -> Board {
         let BoardConfig { views, workers, operators, labels, digests, .. } = config;
         let slot = Slot { upper: 0, since: 0, published: Published::default() };
-        let slots =
-            Slots { workers: vec![slot; workers], announced: VecDeque::new(), complete: None };
+        let slots = Slots {
+            workers: vec![slot; workers],
+            announced: VecDeque::new(),
+            complete: None,
+            round: None,
+        };
         let gauges = (0..workers)
             .flat_map(|worker| operators.iter().map(move |operator| (worker, *operator)))
             .map(|position| (position, Arc::default()))
@@ -155,6 +183,9 @@ impl Board {
                 }
                 Storage::Log(LogBound::TradeLogBytes, empty) => {
                     logs.insert(view.name, empty(config.trade_log_bytes_max));
+                }
+                Storage::Log(LogBound::ReadLogBytes, empty) => {
+                    logs.insert(view.name, empty(config.read_log_bytes_max));
                 }
                 Storage::Union(parts) => unions.push((view, *parts)),
                 Storage::Table => tables.push(Table::new(view, config.ring_bytes_max)),
@@ -192,7 +223,7 @@ impl Board {
     /// Announces a commit before it is dispatched to workers. `oldest` is the arrival time of its oldest row.
     pub fn announce(&self, commit: Commit, at: EventTime, round: bool, oldest: Option<Instant>) {
         self.history.announce(commit, at, round);
-        self.lock().announced.push_back((commit, at, oldest));
+        self.lock().announced.push_back(Announced { commit, at, round, oldest });
     }
 
     /// Replaces the published state of a worker. It is complete before `upper`, which is `u64::MAX` at the end.
@@ -207,9 +238,14 @@ impl Board {
         slots.workers[worker] = Slot { upper, since, published };
         let least = slots.least();
         let mut took = Vec::new();
-        while slots.announced.front().is_some_and(|(commit, ..)| commit.0 < least) {
-            let Some((commit, at, oldest)) = slots.announced.pop_front() else { break };
+        while slots.announced.front().is_some_and(|announced| announced.commit.0 < least) {
+            let Some(Announced { commit, at, round, oldest }) = slots.announced.pop_front() else {
+                break;
+            };
             slots.complete = Some((commit, at));
+            if round {
+                slots.round = Some(commit);
+            }
             self.history.complete(commit, at);
             took.extend(oldest.map(|oldest| oldest.elapsed()));
         }
@@ -327,8 +363,8 @@ impl Board {
         Ok(ConsistentCut { frontier, batch_lists: own.collect() })
     }
 
-    /// A consistent cut through the rows of several views, over all workers: the batches of each, in the order of
-    /// `views`. With `as_of` it is made at that snapshot point.
+    /// A consistent cut through the rows of several views, over all workers. With `as_of` it is made at that snapshot
+    /// point.
     ///
     /// # Errors
     ///
@@ -337,12 +373,14 @@ impl Board {
         &self,
         views: &[KeyedAt],
         as_of: Option<AsOf>,
-    ) -> Result<(Frontier, Vec<Vec<BatchList>>), ReadError> {
+    ) -> Result<ViewCuts, ReadError> {
         let slots = self.lock(); // no worker can publish or compact in between
-        let frontier = match as_of {
-            None => slots.frontier(),
+        let (frontier, round) = match as_of {
+            None => (slots.frontier(), slots.round),
             Some(as_of) => {
-                self.history.find(as_of).map_err(|oldest| ReadError::Compacted { oldest })?
+                let found = self.history.find(as_of);
+                let point = found.map_err(|oldest| ReadError::Compacted { oldest })?;
+                (point, point.commit) // each of them ends a round
             }
         };
         let of = |view: &KeyedAt| {
@@ -353,7 +391,7 @@ impl Board {
             });
             own.collect()
         };
-        Ok((frontier, views.iter().map(of).collect()))
+        Ok(ViewCuts { frontier, round, batch_lists: views.iter().map(of).collect() })
     }
 
     /// The keyed view of this name whose rows come from workers.
@@ -370,6 +408,12 @@ impl Board {
     /// The log of a view; none if the view is not a log.
     pub fn log(&self, view: &str) -> Option<&dyn RetainedLog> {
         self.logs.get(view).map(|log| &**log)
+    }
+
+    /// The log that checkpoints have under this name, or an earlier version had under that of its view.
+    pub fn log_saved_as(&self, name: &str) -> Option<&dyn RetainedLog> {
+        let mut logs = self.logs.values().map(|log| &**log);
+        logs.find(|log| log.saved_as() == name).or_else(|| self.log(name))
     }
 
     /// Whether a view can have rows: only a log whose bound is 0 cannot.

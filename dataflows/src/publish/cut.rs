@@ -7,7 +7,7 @@ use std::sync::Arc;
 use market::{EventTime, InstrumentId, PortfolioId, Shard};
 
 use super::batches::{BatchList, unpack};
-use super::board::{Board, KeyedAt};
+use super::board::{Board, KeyedAt, ViewCuts};
 use super::keyed_reads::KeyedReads;
 use super::logs::LogAt;
 use super::reading::Reading;
@@ -66,7 +66,7 @@ impl BoardCut {
         let keyed: Vec<(&'static str, KeyedAt)> =
             names.iter().filter_map(|name| Some((*name, board.keyed(name)?))).collect();
         let positions: Vec<KeyedAt> = keyed.iter().map(|(_, view)| *view).collect();
-        let (frontier, batch_lists) = board.cuts(&positions, as_of)?;
+        let ViewCuts { frontier, batch_lists, .. } = board.cuts(&positions, as_of)?;
         let keyed = keyed.into_iter().zip(batch_lists);
         let keyed = keyed.map(|((name, at), lists)| (name, ViewAt::Keyed(at.reads, lists)));
         let logs = names

@@ -1,5 +1,6 @@
 //! Reads of logs: rows by commit. They hold no lock.
 
+use std::any::Any;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ pub trait CommitRows: Send + Sync {
 
     /// The same without the commits before this one, so that they need not be held.
     fn without_before(&self, commit: Commit) -> Arc<dyn CommitRows>;
+
+    /// The commits with the type of their entries.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// The rows that a read of a log selects, and the names for their numbers.

@@ -11,7 +11,7 @@ use super::change_log::{ChangeLog, Exempt, Retained};
 use super::commit_blocks::{Commits, bytes_beside};
 use super::log_rows::{CommitRows, LogQuery, ScanEnd};
 use super::snapshots::{LogSnapshot, LogSource};
-use crate::views::kinds::LogView;
+use crate::views::kinds::{LogView, SavedEntries};
 use rows::readers::{Allowance, Exceeded};
 use rows::{Cell, Frontier, Labels, Page, RowFilter, Scan, Snapshot, View};
 
@@ -58,6 +58,12 @@ pub trait RetainedLog: Send + Sync {
     /// The last commit that was dropped because of the bound.
     fn dropped_through(&self) -> Option<Commit>;
 
+    /// Counts commits up to this one as dropped.
+    fn forget_through(&self, commit: Commit);
+
+    /// Under which name checkpoints have it.
+    fn saved_as(&self) -> &'static str;
+
     /// The entries after one commit (none: from the beginning) up to another, encoded; none if there are none.
     fn encode(
         &self,
@@ -66,8 +72,13 @@ pub trait RetainedLog: Send + Sync {
     ) -> Result<Option<Vec<u8>>, postcard::Error>;
 
     /// Takes the entries that an earlier log encoded, in order, and how many rows were ever appended to it. Nothing was
-    /// appended to this one.
-    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error>;
+    /// appended to this one. `saved_as` is the name that the checkpoint has for it.
+    fn restore(
+        &self,
+        saved_as: &str,
+        pieces: &[Vec<u8>],
+        appended: u64,
+    ) -> Result<(), postcard::Error>;
 
     /// Whether it has the rows of other logs.
     fn is_union(&self) -> bool {
@@ -171,6 +182,10 @@ impl<L: LogView> CommitRows for Commits<LogItem<L>> {
 
     fn without_before(&self, commit: Commit) -> Arc<dyn CommitRows> {
         Arc::new(self.from_block_of(commit))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -314,10 +329,26 @@ impl<L: LogView> RetainedLog for LogOf<L> {
         (!commits.is_empty()).then(|| postcard::to_stdvec(&commits)).transpose()
     }
 
-    fn restore(&self, pieces: &[Vec<u8>], appended: u64) -> Result<(), postcard::Error> {
+    fn forget_through(&self, commit: Commit) {
+        self.0.forget_through(commit);
+    }
+
+    fn saved_as(&self) -> &'static str {
+        L::SAVED_AS
+    }
+
+    fn restore(
+        &self,
+        saved_as: &str,
+        pieces: &[Vec<u8>],
+        appended: u64,
+    ) -> Result<(), postcard::Error> {
         let mut all = Vec::new();
         for piece in pieces {
-            let commits: Vec<(Commit, Vec<L::Entry>)> = postcard::from_bytes(piece)?;
+            let commits: SavedEntries<L::Entry> = match saved_as == L::SAVED_AS {
+                true => postcard::from_bytes(piece)?,
+                false => L::read_former(piece)?,
+            };
             let commits = commits.into_iter();
             all.extend(commits.map(|(commit, entries)| {
                 (commit, entries.into_iter().map(LogItem).collect::<Vec<_>>())
@@ -329,6 +360,25 @@ impl<L: LogView> RetainedLog for LogOf<L> {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+impl LogAt {
+    /// Calls `each` with every row of a log of this type and its commit, commit by commit; of one commit in no particular
+    /// order.
+    pub(super) fn each_row<L: LogView, E: From<Exceeded>>(
+        &self,
+        allowance: &mut Allowance<'_>,
+        mut each: impl FnMut(Commit, &L::Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let commits = self.rows.as_any().downcast_ref::<Commits<LogItem<L>>>();
+        let Some(commits) = commits else { return Ok(()) };
+        for (commit, items) in commits.iter() {
+            allowance.take(items.iter().map(LogItem::rows).sum::<u64>() as usize)?;
+            let mut rows = items.iter().flat_map(|item| L::rows(&item.0));
+            rows.try_for_each(|row| each(commit, row))?;
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,7 @@ mod snapshot_points;
 mod snapshots;
 mod stored_view;
 mod table;
+mod typed_cut;
 mod union_log;
 mod view_outputs;
 
@@ -55,4 +56,5 @@ pub use ring::Ring;
 pub use snapshot_points::SnapshotPoints;
 pub use stored_view::StoredView;
 pub use table::{HeldTable, Table};
+pub use typed_cut::{LogReach, TypedCut};
 pub use view_outputs::ViewOutputs;

@@ -14,6 +14,7 @@ use super::reading::{Reading, unlimited};
 use super::ring::Ring;
 use super::snapshots::TableSnapshot;
 use super::table::Table;
+use super::typed_cut::TypedCut;
 use rows::readers::{Allowance, Class, ReadStop, ReaderPool};
 use rows::{
     AsOf, CandlePage, Cell, Change, Changes, Cut, Dimension, Frontier, Page, ReadError, ReadFuture,
@@ -202,6 +203,29 @@ impl BoardReader {
 }
 
 impl BoardReader {
+    /// Reads several views at one frontier, with the types of their rows; at the latest snapshot point at or before each
+    /// of `points`, or now. A read that is repeated as a long one has the same cuts.
+    pub fn typed<T: Send + 'static>(
+        &self,
+        views: &'static [&'static str],
+        points: Vec<Option<AsOf>>,
+        mut read: impl FnMut(&[TypedCut], &mut Allowance<'_>) -> Result<T, ReadStop> + Send + 'static,
+    ) -> ReadFuture<'static, T> {
+        let mut taken: Option<Vec<TypedCut>> = None;
+        self.reading(Class::Scan, None, move |reader, allowance| {
+            let cuts = match taken.take() {
+                Some(cuts) => cuts,
+                None => {
+                    let cut = |point: &Option<AsOf>| TypedCut::new(&reader.board, views, *point);
+                    points.iter().map(cut).collect::<Result<_, _>>()?
+                }
+            };
+            let answer = read(&cuts, allowance);
+            taken = Some(cuts);
+            answer
+        })
+    }
+
     fn class(&self, scan: &Scan) -> Class {
         class(scan, self.board.keyed(scan.view.name).map(|keyed| keyed.reads.sharded_by))
     }

@@ -176,7 +176,18 @@ impl RetainedLog for UnionLog {
         Ok(None)
     }
 
-    fn restore(&self, _pieces: &[Vec<u8>], _appended: u64) -> Result<(), postcard::Error> {
+    fn forget_through(&self, _commit: Commit) {}
+
+    fn saved_as(&self) -> &'static str {
+        self.view.name
+    }
+
+    fn restore(
+        &self,
+        _saved_as: &str,
+        _pieces: &[Vec<u8>],
+        _appended: u64,
+    ) -> Result<(), postcard::Error> {
         Ok(())
     }
 
@@ -246,6 +257,10 @@ impl CommitRows for UnionRows {
         let parts =
             self.0.iter().map(|(part, rows)| (Arc::clone(part), rows.without_before(commit)));
         Arc::new(UnionRows(parts.collect()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -8,8 +8,6 @@ use super::Job;
 use crate::config::JobFile;
 use crate::ingest::dispatcher::Resume;
 use crate::output::Written;
-use crate::views::TradeLog;
-use crate::views::kinds::LogView;
 
 /// Options of a run.
 #[derive(Default)]
@@ -50,11 +48,9 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Whether single trades can be read; otherwise none is kept.
-    pub(super) fn show_trades(&self) -> bool {
-        self.followed
-            || self.digest
-            || (self.out.is_some() && self.written.views.holds(TradeLog::VIEW.name))
+    /// Whether a view can be read; otherwise logs of every single record keep none.
+    pub(super) fn shows(&self, view: &str) -> bool {
+        self.followed || self.digest || (self.out.is_some() && self.written.views.holds(view))
     }
 }
 

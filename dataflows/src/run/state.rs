@@ -31,6 +31,8 @@ use crate::ingest::state_copy::{CopyStatus, StateCopier};
 use crate::ingest::{Stop, now};
 use crate::publish::{Board, CHECKPOINT};
 use crate::telemetry::Metrics;
+use crate::views::kinds::LogView;
+use crate::views::{FillLog, TradeLog};
 
 pub use changes::views_version;
 pub use copies::{export_copy, import_copy, look_at_copy, verify_copy};
@@ -400,12 +402,16 @@ fn go_on(
         let _ = replay.tables.catalog.ids.keep(id); // as when it was bound
     }
     for (view, pieces, appended) in logs {
-        let Some(log) = job.board.log(view) else { continue };
-        log.restore(pieces, *appended).map_err(|error| {
+        let Some(log) = job.board.log_saved_as(view) else { continue };
+        log.restore(view, pieces, *appended).map_err(|error| {
             let (path, problem) = (replay.folder.to_owned(), format!("its log `{view}`: {error}"));
             RestoreError::from(CheckpointError::Damaged { path, problem })
         })?;
     }
+    // A log of which nothing is left may have had rows, when it was on.
+    let logs = [TradeLog::VIEW.name, FillLog::VIEW.name].into_iter();
+    let lost = logs.filter_map(|view| job.board.log(view)).filter(|log| log.appended() == 0);
+    lost.for_each(|log| log.forget_through(manifest.last));
     job.dispatcher.go_on(start, manifest.last);
     Ok(start.history.clone())
 }

@@ -5,21 +5,21 @@ use market::{InstrumentSpec, MONEY_SCALE, Origin, Price, Quantity, TradeId, WEIG
 use rows::{Cell, Column, ColumnType, Labels, Scale, key};
 
 /// An amount of money in some currency.
-pub(super) const MONEY: ColumnType = ColumnType::Decimal(Scale::Fixed(MONEY_SCALE));
+pub(crate) const MONEY: ColumnType = ColumnType::Decimal(Scale::Fixed(MONEY_SCALE));
 /// A part of a portfolio.
-pub(super) const WEIGHT: ColumnType = ColumnType::Decimal(Scale::Fixed(WEIGHT_SCALE));
+pub(crate) const WEIGHT: ColumnType = ColumnType::Decimal(Scale::Fixed(WEIGHT_SCALE));
 
 /// Where a record came from: with the commit it is the key of what is logged of a record.
-pub(super) const SOURCE: Column = key("source", ColumnType::Text, "name of the source");
+pub(crate) const SOURCE: Column = key("source", ColumnType::Text, "name of the source");
 /// See [`SOURCE`].
-pub(super) const PARTITION: Column =
+pub(crate) const PARTITION: Column =
     key("partition", ColumnType::Text, "name of the partition, such as the file");
 /// See [`SOURCE`].
-pub(super) const POSITION: Column =
+pub(crate) const POSITION: Column =
     key("position", ColumnType::Identifier, "position in the partition: the line of a file");
 
 /// The cells of [`SOURCE`], [`PARTITION`] and [`POSITION`].
-pub(super) fn origin_cells(origin: Origin, labels: &Labels) -> [Cell; 3] {
+pub(crate) fn origin_cells(origin: Origin, labels: &Labels) -> [Cell; 3] {
     let source = labels.sources.get(usize::from(origin.source.0));
     let name = source.map_or_else(String::new, |(name, _)| name.clone());
     let partition =
@@ -27,22 +27,22 @@ pub(super) fn origin_cells(origin: Origin, labels: &Labels) -> [Cell; 3] {
     [Cell::Text(name), Cell::Text(partition), Cell::Identifier(origin.position)]
 }
 
-pub(super) fn decimal(mantissa: Option<i128>, scale: u8) -> Cell {
+pub(crate) fn decimal(mantissa: Option<i128>, scale: u8) -> Cell {
     mantissa.map_or(Cell::Null, |mantissa| Cell::Decimal { mantissa, scale })
 }
 
-pub(super) fn money(mantissa: Option<i128>) -> Cell {
+pub(crate) fn money(mantissa: Option<i128>) -> Cell {
     decimal(mantissa, MONEY_SCALE)
 }
 
-pub(super) fn price_cell(price: Price, spec: InstrumentSpec) -> Cell {
+pub(crate) fn price_cell(price: Price, spec: InstrumentSpec) -> Cell {
     Cell::Decimal { mantissa: price.0.into(), scale: spec.price_scale }
 }
 
-pub(super) fn quantity_cell(quantity: Quantity, spec: InstrumentSpec) -> Cell {
+pub(crate) fn quantity_cell(quantity: Quantity, spec: InstrumentSpec) -> Cell {
     Cell::Decimal { mantissa: quantity.0.into(), scale: spec.quantity_scale }
 }
 
-pub(super) fn id_cell(id: TradeId) -> Cell {
+pub(crate) fn id_cell(id: TradeId) -> Cell {
     Cell::TradeId(id)
 }

@@ -99,11 +99,18 @@ pub trait LogView: 'static {
     const VIEW: View;
     /// What bounds the log.
     const BOUND: LogBound = LogBound::LogBytes;
+    /// Under which name checkpoints have its entries; another one when their encoding changes.
+    const SAVED_AS: &'static str = Self::VIEW.name;
     /// A subscriber more than this many rows behind gets a resync.
     const CATCH_UP_ROWS_MAX: usize = usize::MAX;
 
     /// The rows of an entry.
     fn rows(entry: &Self::Entry) -> &[Self::Row];
+
+    /// Reads entries that an earlier version saved under the name of the view.
+    fn read_former(piece: &[u8]) -> Result<SavedEntries<Self::Entry>, postcard::Error> {
+        postcard::from_bytes(piece)
+    }
 
     /// Approximate bytes that an entry takes. They do not change.
     fn bytes(_entry: &Self::Entry) -> usize {
@@ -121,6 +128,9 @@ pub trait LogView: 'static {
     /// Appends the cells of a row.
     fn cells(row: &Self::Row, commit: Commit, labels: &Labels, into: &mut Vec<Cell>);
 }
+
+/// Entries of a log as checkpoints have them: by commit, ascending.
+pub type SavedEntries<E> = Vec<(Commit, Vec<E>)>;
 
 /// A log whose entries are taken from the output of an operator.
 pub trait TakeEntry: LogView {
@@ -158,13 +168,15 @@ pub enum LogBound {
     LogBytes,
     /// `limits.trade_log_bytes`; the log is off where nobody can read it.
     TradeLogBytes,
+    /// `limits.log_bytes`; the log is off where nobody can read it.
+    ReadLogBytes,
 }
 
 impl LogBound {
     /// The key in `[limits]`.
     pub fn key(self) -> &'static str {
         match self {
-            LogBound::LogBytes => "log_bytes",
+            LogBound::LogBytes | LogBound::ReadLogBytes => "log_bytes",
             LogBound::TradeLogBytes => "trade_log_bytes",
         }
     }

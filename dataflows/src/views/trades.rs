@@ -3,11 +3,15 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use market::{AcceptedEvent, CauseKind, Commit, EventTime, Side, TradeId};
+use market::{
+    AcceptedEvent, CauseKind, Commit, EventTime, InstrumentId, Origin, Price, Quantity, Side,
+    TradeId,
+};
 use operators::{LedgerOut, heap};
+use serde::Deserialize;
 
 use super::cells::{PARTITION, POSITION, SOURCE, origin_cells};
-use super::kinds::{LogBound, LogView, TakeEntry};
+use super::kinds::{LogBound, LogView, SavedEntries, TakeEntry};
 use rows::{
     Cell, Column, ColumnType, Labels, PRICE, QUANTITY, RowFilter, View, ViewKind, key, value,
 };
@@ -43,16 +47,28 @@ impl LogView for TradeLog {
         name: "trades",
         kind: ViewKind::Log,
         columns: COLUMNS,
-        doc: "accepted trades, corrections and cancels, without copies of trades",
+        doc: "accepted trades, corrections and cancels, without copies of trades that change nothing",
         history: false,
         recorded: true,
     };
     const BOUND: LogBound = LogBound::TradeLogBytes;
+    const SAVED_AS: &'static str = "trades-2";
     /// As cells, rows take several times the memory that they take here.
     const CATCH_UP_ROWS_MAX: usize = 50_000;
 
     fn rows(events: &ShardEvents) -> &[AcceptedEvent] {
         events
+    }
+
+    fn read_former(piece: &[u8]) -> Result<SavedEntries<ShardEvents>, postcard::Error> {
+        let commits: SavedEntries<Vec<FormerEvent>> = postcard::from_bytes(piece)?;
+        let events = |part: Vec<FormerEvent>| {
+            Arc::new(part.into_iter().map(AcceptedEvent::from).collect::<Vec<_>>())
+        };
+        let commits = commits.into_iter();
+        Ok(commits
+            .map(|(commit, parts)| (commit, parts.into_iter().map(events).collect()))
+            .collect())
     }
 
     fn bytes(events: &ShardEvents) -> usize {
@@ -95,6 +111,45 @@ impl LogView for TradeLog {
             unless_cancel(Cell::Word(event.side.name())),
         ]);
         into.extend(origin_cells(event.origin, labels));
+    }
+}
+
+/// An event as checkpoints had it before it said by what bars are folded.
+#[derive(Deserialize)]
+struct FormerEvent {
+    origin: Origin,
+    instrument: InstrumentId,
+    kind: CauseKind,
+    id: Option<TradeId>,
+    of: Option<TradeId>,
+    time: EventTime,
+    price: Price,
+    quantity: Quantity,
+    price_scale: u8,
+    quantity_scale: u8,
+    side: Side,
+}
+
+impl From<FormerEvent> for AcceptedEvent {
+    fn from(former: FormerEvent) -> AcceptedEvent {
+        let FormerEvent { origin, instrument, kind, id, of, time, price, quantity, side, .. } =
+            former;
+        let FormerEvent { price_scale, quantity_scale, .. } = former;
+        let scales = (price_scale, quantity_scale);
+        AcceptedEvent {
+            origin,
+            instrument,
+            kind,
+            id,
+            of,
+            time,
+            price,
+            quantity,
+            price_scale: scales.0,
+            quantity_scale: scales.1,
+            side,
+            terms: None,
+        }
     }
 }
 

@@ -27,11 +27,13 @@
 //! without its amended trades. Chunks of forgotten bars are freed a few per commit, and their index entries go when its
 //! table is rebuilt.
 //!
-//! The slow twin (`plain`) is the obvious form of the same, on ordered maps.
+//! The slow twin (`plain`) is the obvious form of the same, on ordered maps. By its rules [`explain`] says which trades are
+//! behind a bar, from the trade log alone.
 
 mod bars;
 mod buckets;
 mod chunk;
+pub mod explain;
 mod gaps;
 mod index;
 mod instrument;

@@ -11,7 +11,7 @@ use super::LedgerConfig;
 use crate::context::{CommitContext, InstrumentClock};
 use crate::deadlines::Deadlines;
 use crate::keyed::Core;
-use crate::output::{LedgerOut, OutcomeCounts, RecordOutcome};
+use crate::output::{Judged, LedgerOut, OutcomeCounts, RecordOutcome};
 
 /// Everything that a ledger holds of one instrument, and what a commit does to it.
 pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
@@ -27,7 +27,7 @@ pub trait InstrumentLedger: Serialize + DeserializeOwned + 'static {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        count: &mut impl FnMut(&Record, RecordOutcome),
+        count: &mut impl FnMut(&Record, Judged),
         out: &mut Vec<LedgerOut>,
     );
 
@@ -98,13 +98,15 @@ impl<B: InstrumentLedger> LedgerShard<B> {
         instrument: InstrumentId,
         context: &CommitContext,
         records: &[Record],
-        count: &mut impl FnMut(&Record, RecordOutcome),
+        count: &mut impl FnMut(&Record, Judged, EventTime),
         out: &mut Vec<LedgerOut>,
     ) {
         let config = &*self.config;
         let state = self.instruments.entry(instrument).or_insert_with(|| B::new(instrument));
         let (bytes_before, ids_before) = (state.bytes(), state.ids());
-        state.commit(config, context, records, count, out);
+        let at = state.clock().watermark(&context.watermarks);
+        let mut count = |record: &Record, judged: Judged| count(record, judged, at);
+        state.commit(config, context, records, &mut count, out);
         self.bytes = (self.bytes + state.bytes()).saturating_sub(bytes_before);
         self.ids = (self.ids + state.ids()).saturating_sub(ids_before);
         let due = state.next_deadline(config.correction_horizon);
@@ -135,10 +137,10 @@ impl<B: InstrumentLedger> Core for LedgerShard<B> {
         let mut totals = std::mem::take(&mut self.totals);
         let emits_accepted = self.emits_accepted;
         let mut accepted = Vec::with_capacity(if emits_accepted { records.len() } else { 0 });
-        let mut count = |record: &Record, outcome: RecordOutcome| {
-            totals.count(record.origin.source, outcome);
-            if emits_accepted && outcome.is_accepted_event() {
-                accepted.push(AcceptedEvent::of(record));
+        let mut count = |record: &Record, judged: Judged, watermark: EventTime| {
+            totals.count(record.origin.source, judged.outcome);
+            if emits_accepted && judged.is_accepted_event() {
+                accepted.push(AcceptedEvent::of(record, watermark));
             }
         };
 

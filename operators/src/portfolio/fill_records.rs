@@ -41,17 +41,21 @@ struct FillConflict {
 }
 
 impl FillRecords {
-    /// Takes a record; `by_side` must always be the same. Records that are not about fills are ignored.
-    pub(super) fn take(&mut self, origin: Origin, event: &AccountEvent, by_side: bool) {
+    /// Takes a record; `by_side` must always be the same. Records that are not about fills are ignored. Returns whether
+    /// it may change something: a copy of a fill with a higher origin changes nothing.
+    pub(super) fn take(&mut self, origin: Origin, event: &AccountEvent, by_side: bool) -> bool {
         match event {
-            AccountEvent::Fill(fill) => self.of(fill.side(), by_side).take_fill(origin, *fill),
+            AccountEvent::Fill(fill) => {
+                return self.of(fill.side(), by_side).take_fill(origin, *fill);
+            }
             AccountEvent::Correct(with) => {
                 self.of(with.side(), by_side).take_correction(origin, *with)
             }
             AccountEvent::Bust { side: Side::Unknown, .. } => self.busted = true,
             AccountEvent::Bust { side, .. } => self.of(*side, by_side).busted = true,
-            AccountEvent::Target(_) | AccountEvent::Fair(_) => {}
+            AccountEvent::Target(_) | AccountEvent::Fair(_) => return false,
         }
+        true
     }
 
     /// The records of this side.
@@ -108,12 +112,14 @@ impl SideRecords {
         }
     }
 
-    fn take_fill(&mut self, origin: Origin, fill: Fill) {
+    /// Returns whether this is the fill with the lowest origin.
+    fn take_fill(&mut self, origin: Origin, fill: Fill) -> bool {
         let Some((lowest, kept)) = &mut self.original else {
             self.original = Some((origin, fill));
-            return;
+            return true;
         };
-        let other = if origin < *lowest {
+        let is_lowest = origin < *lowest;
+        let other = if is_lowest {
             *lowest = origin;
             std::mem::replace(kept, fill)
         } else {
@@ -127,6 +133,7 @@ impl SideRecords {
             }
             conflict.others.retain(|other| *other != kept);
         }
+        is_lowest
     }
 
     /// What counts of this side, and its place in the order of fills. `beside` is the other side if it has no fill.
@@ -165,6 +172,6 @@ impl SideRecords {
 }
 
 /// By which corrections outrank each other.
-fn rank((origin, fill): &(Origin, Fill)) -> (u64, Reverse<Origin>) {
+pub(super) fn rank((origin, fill): &(Origin, Fill)) -> (u64, Reverse<Origin>) {
     (fill.sequence, Reverse(*origin))
 }

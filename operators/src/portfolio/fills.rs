@@ -49,12 +49,17 @@ pub enum FillsOut {
     },
     /// A row for the log `fill_faults`; rare.
     Fault(Box<FillFault>),
+    /// A fill, a correction or a bust that was accepted, in its own commit, if that is asked for: all but copies of fills
+    /// that change nothing.
+    Accepted(Box<AccountRecord>),
 }
 
 /// One shard of the fills.
 pub struct Fills {
     /// Whether what was bought and what was sold of one id are two fills.
     ids_by_side: bool,
+    /// Whether it puts out what it accepts.
+    emits_accepted: bool,
     portfolios: BTreeMap<PortfolioId, Holdings>,
     /// What changed in this round so far.
     dirty: Dirty,
@@ -113,10 +118,22 @@ impl Sharded for AccountRecord {
 impl Fills {
     /// No fills. `ids_by_side` says whether what was bought and what was sold of one id are two.
     pub fn new(ids_by_side: bool) -> Fills {
-        Fills { ids_by_side, portfolios: BTreeMap::new(), dirty: Dirty::default(), bytes: 0 }
+        Fills {
+            ids_by_side,
+            emits_accepted: false,
+            portfolios: BTreeMap::new(),
+            dirty: Dirty::default(),
+            bytes: 0,
+        }
     }
 
-    fn apply(&mut self, record: &AccountRecord) {
+    /// The same, that puts out what it accepts ([`FillsOut::Accepted`]) if `emits_accepted`.
+    #[must_use]
+    pub fn emitting_accepted(self, emits_accepted: bool) -> Fills {
+        Fills { emits_accepted, ..self }
+    }
+
+    fn apply(&mut self, record: &AccountRecord, out: &mut Vec<FillsOut>) {
         let (name, is_fill) = match &record.event {
             AccountEvent::Fill(fill) if is_taken(fill) => (fill.name, true),
             AccountEvent::Correct(with) if is_taken(with) => (with.name, false),
@@ -152,7 +169,9 @@ impl Fills {
         change.fill |= is_fill;
         change.other |= !is_fill;
         let bytes = records.bytes();
-        records.take(record.origin, &record.event, self.ids_by_side);
+        if records.take(record.origin, &record.event, self.ids_by_side) && self.emits_accepted {
+            out.push(FillsOut::Accepted(Box::new(*record)));
+        }
         self.bytes = self.bytes + records.bytes() - bytes;
     }
 
@@ -219,7 +238,7 @@ impl Core for Fills {
         records: &mut Vec<AccountRecord>,
         out: &mut Vec<FillsOut>,
     ) {
-        records.drain(..).for_each(|record| self.apply(&record));
+        records.drain(..).for_each(|record| self.apply(&record, out));
         if !context.round {
             return;
         }
@@ -272,7 +291,7 @@ impl Core for Fills {
 }
 
 /// Whether the fill's amount may enter sums.
-fn is_taken(fill: &Fill) -> bool {
+pub(super) fn is_taken(fill: &Fill) -> bool {
     let amount = fill.contract.amount(i128::from(fill.quantity), fill.price);
     amount.is_some_and(|amount| amount.unsigned_abs() < NOTIONAL_LIMIT.unsigned_abs())
 }

@@ -9,6 +9,8 @@
 //! * [`valuation`]: wires them, joins risk from the open positions that the core emits → the changes of all tables
 //!   ([`ValuationStreams`]).
 //!
+//! [`explain`] says what is behind a position, from the log of what [`Fills`] has accepted.
+//!
 //! **Save and restore**: the first two cores save their states and emit again what exists at the restored commit.
 //! Valuation and risk keep nothing that these rows do not rebuild, at that commit, on any number of workers.
 //!
@@ -18,6 +20,7 @@
 
 mod config;
 mod edge;
+pub mod explain;
 mod fill_records;
 mod fills;
 mod money;

@@ -122,6 +122,11 @@ impl PositionHistory {
         self.rows.extend(before);
     }
 
+    /// What each fill led to, in order: its place, what it realised, and quantity and basis after it.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (Place, i128, (i128, i128))> {
+        self.rows.iter().map(|row| (row.place, row.realised, (row.after.quantity, row.after.basis)))
+    }
+
     /// What is held; none without a fill.
     pub(super) fn held(&self) -> Option<Held> {
         let Open { quantity, basis } = self.open();

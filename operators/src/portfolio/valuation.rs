@@ -20,7 +20,7 @@
 use std::sync::Arc;
 
 use differential_dataflow::operators::arrange::Arranged;
-use market::{InstrumentId, PortfolioId};
+use market::{AccountRecord, InstrumentId, PortfolioId};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::core::OkErr;
@@ -59,6 +59,8 @@ pub struct ValuationStreams<'scope> {
     pub edges: StreamVec<'scope, Time, Update<EdgeKey, Edge>>,
     /// Rows of the log `fill_faults`.
     pub faults: StreamVec<'scope, Time, FillFault>,
+    /// Rows of the log `fills`, if they are asked for.
+    pub accepted: StreamVec<'scope, Time, AccountRecord>,
 }
 
 type By<'scope, K, V> = Arranged<'scope, SharedTrace<K, V>>;
@@ -84,11 +86,14 @@ pub fn valuation<'scope>(
     quotes: StreamVec<'scope, Time, QuotesOut>,
     gauge: Arc<Gauge>,
 ) -> ValuationStreams<'scope> {
-    let (lines, faults) = fills.ok_err(|input| match input {
+    let (lines, others) = fills.ok_err(|input| match input {
         FillsOut::Line { key, line } => Ok::<LineChange, _>((key, line)),
-        FillsOut::Fault(fault) => Err(fault),
+        FillsOut::Fault(fault) => Err(Ok(fault)),
+        FillsOut::Accepted(record) => Err(Err(record)),
     });
-    let faults = faults.container::<Vec<_>>().map(|fault| *fault);
+    let (faults, accepted) = others.container::<Vec<Result<_, _>>>().ok_err(|other| other);
+    let faults = faults.container::<Vec<_>>().map(|fault: Box<FillFault>| *fault);
+    let accepted = accepted.container::<Vec<_>>().map(|record: Box<AccountRecord>| *record);
     let QuoteStreams { marks, closes, edges } = split_quotes(quotes);
     let edges = changes(edges, "Edges", |input, put| {
         let EdgeChange { key, before, after } = *input;
@@ -108,7 +113,7 @@ pub fn valuation<'scope>(
     let risk = net(measured.stream, "RiskRows", |portfolio, (instrument, row)| {
         Some((RiskKey { portfolio: *portfolio, instrument: *instrument }, *row))
     });
-    ValuationStreams { positions, fees, portfolios, drift, risk, edges, faults }
+    ValuationStreams { positions, fees, portfolios, drift, risk, edges, faults, accepted }
 }
 
 fn split_quotes(quotes: StreamVec<'_, Time, QuotesOut>) -> QuoteStreams<'_> {

@@ -29,7 +29,8 @@ fn assert_same(seed: u64, got: &[Rows], want: &[Output]) {
         assert_eq!(got.unmatched, want.unmatched, "{place}: unmatched");
         assert_eq!(got.revisions, want.revisions, "{place}: revisions");
         assert_eq!(got.outliers, want.outliers, "{place}: outliers");
-        let emitted: Vec<_> = want.accepted.iter().map(AcceptedEvent::of).collect();
+        let emitted = want.accepted.iter().map(|(record, at)| AcceptedEvent::of(record, *at));
+        let emitted: Vec<_> = emitted.collect();
         assert_eq!(got.emitted, emitted, "{place}: what was accepted");
     }
 }

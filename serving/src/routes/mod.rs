@@ -11,6 +11,7 @@ mod data;
 mod description;
 mod drain;
 mod events;
+mod explain;
 mod frame;
 mod health;
 mod index;
@@ -100,6 +101,7 @@ pub const ROUTES: &[RouteEntry] = &[
     indicators::ENTRY,
     data::ENTRY,
     events::ENTRY,
+    explain::ENTRY,
     status::ENTRY,
     description::ENTRY,
     problems::ENTRY,

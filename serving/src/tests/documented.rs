@@ -107,6 +107,7 @@ fn values(parameter: &RouteParameter) -> String {
         ParameterType::Columns => "a column of the view".to_owned(),
         ParameterType::ColumnText => "a value of the column".to_owned(),
         ParameterType::Text => "text".to_owned(),
+        ParameterType::RowKey => "the columns of a key, joined by a bar".to_owned(),
         ParameterType::VisibleAscii(most) => format!("1 to {most} visible ASCII characters"),
         ParameterType::MediaTypes(words) | ParameterType::ContentCodings(words) => quoted(words),
         ParameterType::EntityTags => "an `ETag`".to_owned(),

@@ -7,6 +7,7 @@ mod data;
 mod described;
 mod documented;
 mod events;
+mod explain;
 mod fields;
 mod filling;
 mod following;
@@ -287,6 +288,7 @@ impl Server {
         let context = Context {
             views: views::VIEW_LIST,
             reader: Arc::<Rows>::clone(&rows),
+            explainer: Arc::new(explain::Told::default()),
             catalog: Arc::new(Catalog::new(vec![us, shares], 100)),
             calendars: Calendars::new(calendars.to_vec()).unwrap(),
             labels: Labels {

@@ -58,6 +58,9 @@ async fn ask(
             query.push_str(&format!("&{name}={}", samples(required)[0]));
         }
     }
+    if endpoint.path == "/v1/explain" {
+        query.push_str(rest_of_key(&query));
+    }
     let path = endpoint.path.replace("{symbol}", "a:B").replace("{view}", "candles");
     let path = path.replace("{problem}", "validation").replace("{file}", "main.js");
     let path = path.replace("{name}", "up");
@@ -69,6 +72,19 @@ async fn ask(
         request = request.header(name, value);
     }
     Answer(request.body(rules::body(endpoint.path)).reply(&app(&server.context)).await)
+}
+
+/// What a query lacks to name a row: a whole key, or the other columns of it.
+fn rest_of_key(query: &str) -> &'static str {
+    let has = |names: &[&str]| names.iter().any(|name| query.starts_with(&format!("{name}=")));
+    match () {
+        () if has(&["key"]) => "",
+        () if has(&["symbol", "instrument"]) => "&open_time=2024-08-09T12:00:00Z",
+        () if has(&["open_time"]) => "&symbol=a:B",
+        () if has(&["timeframe", "tf"]) => "&symbol=a:B&open_time=2024-08-09T12:00:00Z",
+        () if query.starts_with("view=positions") => "&key=p|a:B",
+        () => "&key=a:B|1m|2024-08-09T12:00:00Z",
+    }
 }
 
 /// Two possible values.
@@ -87,6 +103,8 @@ fn samples(parameter: &RouteParameter) -> [String; 2] {
         ParameterType::Cursor => ["*", "*"],
         ParameterType::Name(what) if what.contains("`open_time`") => ["open_time", "-open_time"],
         ParameterType::Name(what) if what.contains("`trade`") => ["candles", "trade"],
+        ParameterType::Name("a view that can be explained") => ["candles", "positions"],
+        ParameterType::RowKey => ["a:B|1m|2024-08-09T12:00:00Z", "a:B|1m|2024-08-09T12:01:00Z"],
         ParameterType::Name("a view") => ["candles", "sources"],
         ParameterType::Name("`all`, or `source:` and a name") => ["all", "source:a"],
         ParameterType::Name("a type of rows") => ["trade", "fill"],

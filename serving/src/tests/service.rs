@@ -29,7 +29,11 @@ async fn every_endpoint_listed_is_answered() {
         let path = endpoint.path.replace("{symbol}", "a:B").replace("{view}", "candles");
         let path = path.replace("{problem}", "validation").replace("{file}", "main.js");
         let path = path.replace("{name}", "up");
-        let path = if path == "/stream" { "/stream?view=candles".to_owned() } else { path };
+        let path = match path.as_str() {
+            "/stream" => "/stream?view=candles".to_owned(),
+            "/v1/explain" => "/v1/explain?key=a:B|1m|2024-08-09T12:00:00Z".to_owned(),
+            _ => path,
+        };
         for method in endpoint.methods {
             let path = match (method.as_str(), path.as_str()) {
                 ("POST", "/streaming/control") => "/streaming/control?action=pause",

@@ -26,6 +26,26 @@ const VIEWS: &[View] = &[
         ..keyed("sources", &[key("name", ColumnType::Text, "name of the source"), LAG])
     },
     View {
+        history: true,
+        ..keyed(
+            "positions",
+            &[
+                key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+                key("instrument", ColumnType::Instrument, "name of the instrument"),
+            ],
+        )
+    },
+    View {
+        kind: ViewKind::Log,
+        ..keyed(
+            "fills",
+            &[
+                key("commit", ColumnType::Unsigned, "commit"),
+                key("portfolio", ColumnType::Portfolio, "name of the portfolio"),
+            ],
+        )
+    },
+    View {
         kind: ViewKind::Log,
         recorded: false,
         ..keyed(

@@ -15,8 +15,8 @@ use market::{Generation, SourceId};
 use node_api::ingest::{IngestApi, Keeping};
 use node_api::{Health, Lineage};
 use operators::NoStates;
-use rows::ViewReader;
 use rows::readers::ReaderPool;
+use rows::{Explainer, ViewReader};
 use serving::{
     Certificates, Client, Context, Limits, LiveKeys, Posts, ResumeTokens, RouteSet, Tickets,
     TlsError, UpdateCache,
@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 
 use dataflows::config::Config;
 use dataflows::delivery::{SinkSet, Undelivered};
+use dataflows::explain::BoardExplainer;
 use dataflows::health::HealthMonitor;
 use dataflows::ingest::Stop;
 use dataflows::ingest::http_ingest::HttpIngest;
@@ -59,6 +60,7 @@ struct Handles {
     generation: Generation,
     board: Arc<Board>,
     reader: Arc<dyn ViewReader>,
+    explainer: Arc<dyn Explainer>,
     metrics: Metrics,
     health: HealthMonitor,
     http_ingest: Option<HttpIngest>,
@@ -147,6 +149,7 @@ impl Node {
             generation: job.generation,
             board: Arc::clone(&job.board),
             reader: Arc::new(job.reader().on(readers.clone())),
+            explainer: Arc::new(BoardExplainer::new(job.reader().on(readers.clone()), &config)),
             metrics: job.metrics.clone(),
             health: job.health.clone(),
             http_ingest: job.http_ingest.clone(),
@@ -266,6 +269,7 @@ impl Handles {
         Context {
             views: config.job.kind.views,
             reader: Arc::clone(&self.reader),
+            explainer: Arc::clone(&self.explainer),
             readers,
             catalog: Arc::clone(&config.catalog),
             calendars: config.calendars.clone(),

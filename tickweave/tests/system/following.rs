@@ -4,6 +4,7 @@
 mod added_up;
 mod clients;
 mod events;
+mod explained;
 mod portfolios;
 mod process;
 

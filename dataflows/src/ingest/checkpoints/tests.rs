@@ -27,6 +27,7 @@ fn board() -> Arc<Board> {
         labels: rows::Labels::default(),
         log_bytes_max: 1 << 20,
         trade_log_bytes_max: 0,
+        read_log_bytes_max: 0,
         ring_bytes_max: 0,
         history_bytes_max: 0,
         digests: false,

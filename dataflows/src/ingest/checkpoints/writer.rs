@@ -249,7 +249,8 @@ impl Writer {
     fn logs(&self, attempt: &mut Attempt, last: Commit) -> Result<Vec<SavedLog>, CheckpointError> {
         let previous = self.previous.as_ref().map(|previous| (&*previous.logs, previous.last));
         let mut logs = Vec::new();
-        for (view, log) in self.board.logs().filter(|(_, log)| !log.is_union()) {
+        for (_, log) in self.board.logs().filter(|(_, log)| !log.is_union()) {
+            let view = log.saved_as();
             let known = previous.and_then(|(logs, through)| {
                 let known = logs.iter().find(|known| known.view == view)?;
                 let is_near = |piece: &LogPiece| attempt.number - piece.at.file < FILES_BACK;

@@ -75,7 +75,7 @@ fn cancel(instrument: u64, position: u64) -> AcceptedEvent {
         partition: PartitionId(0),
         position,
     };
-    AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } })
+    AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } }, EventTime(0))
 }
 
 fn part(events: &[AcceptedEvent]) -> ShardEvents {

@@ -101,7 +101,7 @@ fn cancel(instrument: u64, position: u64) -> AcceptedEvent {
     let of = TradeRef { instrument, scope: IdScope(0), id: TradeId::Number(position) };
     let (source, partition, order) = (SourceId(0), PartitionId(0), NameOrder::default());
     let origin = Origin { rank: 0, order, source, partition, position };
-    AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } })
+    AcceptedEvent::of(&Record { origin, event: Event::Cancel { of, time: None } }, EventTime(0))
 }
 
 /// The rows of a log as events, with as few words as the columns of its view allow.

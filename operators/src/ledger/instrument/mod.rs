@@ -27,7 +27,7 @@ use super::trades::{TradeNo, Trades};
 use super::version::Version;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
-use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
+use crate::output::{AuditEvent, Judged, LedgerOut};
 use application::Application;
 use moves::Entered;
 
@@ -98,7 +98,7 @@ impl InstrumentLedger for InstrumentState {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        count: &mut impl FnMut(&Record, RecordOutcome),
+        count: &mut impl FnMut(&Record, Judged),
         out: &mut Vec<LedgerOut>,
     ) {
         let watermark = self.clock.watermark(&context.watermarks);
@@ -111,8 +111,8 @@ impl InstrumentLedger for InstrumentState {
         let mut application =
             Application::new(config, context, (watermark, horizon), records.len());
         for (place, record) in (0..).zip(records) {
-            let outcome = self.apply(record, place, &mut application, out);
-            count(record, outcome);
+            let judged = self.apply(record, place, &mut application, out);
+            count(record, judged);
         }
 
         // 3. What disagreed, found no trade or is missing is known only now that all is applied.

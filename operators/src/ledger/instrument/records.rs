@@ -13,7 +13,7 @@ use crate::ledger::rows::RowNo;
 use crate::ledger::streams::Id;
 use crate::ledger::trades::{Added, Found, IdNo, TradeNo};
 use crate::ledger::version::Version;
-use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
+use crate::output::{AuditEvent, Judged, LedgerOut, RecordOutcome};
 
 impl InstrumentState {
     /// Judges `record`, the one at `place` in its commit, by the watermark; applies it if it is accepted.
@@ -23,7 +23,7 @@ impl InstrumentState {
         place: u32,
         application: &mut Application<'_>,
         out: &mut Vec<LedgerOut>,
-    ) -> RecordOutcome {
+    ) -> Judged {
         let origin = record.origin;
         let config = application.config;
         match record.event {
@@ -36,7 +36,7 @@ impl InstrumentState {
                         watermark,
                         origin,
                     })));
-                    return RecordOutcome::Late;
+                    return RecordOutcome::Late.into();
                 }
                 let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(&trade, cause, place, application)
@@ -51,12 +51,12 @@ impl InstrumentState {
                         reason: UnmatchedReason::BeyondHorizon,
                         origin,
                     })));
-                    return RecordOutcome::Late;
+                    return RecordOutcome::Late.into();
                 }
                 let sequence = if with.is_positional { 0 } else { with.sequence };
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
-                RecordOutcome::Correction
+                RecordOutcome::Correction.into()
             }
             Event::Cancel { of, time } => {
                 let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
@@ -65,7 +65,7 @@ impl InstrumentState {
                 self.trades.cancel(trade);
                 application.timed_ids.push((id, time));
                 application.amend(id, of, (CauseKind::Cancel, origin), time);
-                RecordOutcome::Cancel
+                RecordOutcome::Cancel.into()
             }
         }
     }
@@ -76,7 +76,7 @@ impl InstrumentState {
         cause: Cause,
         place: u32,
         application: &mut Application<'_>,
-    ) -> RecordOutcome {
+    ) -> Judged {
         let (id, origin) = ((trade.scope, trade.id), cause.origin);
         self.observe(trade, application.config);
         self.gaps.observe(trade.scope, trade.id, trade.time);
@@ -85,7 +85,7 @@ impl InstrumentState {
                 let is_highest = matches!(found, Found::Highest);
                 if let Some(row) = self.add_plain(trade, origin, is_highest, application.config) {
                     application.fresh.push((row, place));
-                    return RecordOutcome::Accepted;
+                    return RecordOutcome::Accepted.into();
                 }
                 self.trades.begin(id)
             }
@@ -96,7 +96,7 @@ impl InstrumentState {
                 let stays = known.origin < origin
                     || known.trade == *trade && self.trades.rows.set_origin(row, id, origin);
                 if is_copy && stays {
-                    return RecordOutcome::Duplicate;
+                    return RecordOutcome::Duplicate.into();
                 }
                 self.promote(row, application)
             }
@@ -107,15 +107,17 @@ impl InstrumentState {
         application.timed_ids.push((id, Some(latest)));
         let version = Version { trade: *trade, origin };
         match self.trades.add_original(id, version) {
-            Added::First => RecordOutcome::Accepted,
+            Added::First => RecordOutcome::Accepted.into(),
             Added::Known(known) => {
                 let versions =
                     application.conflict_candidates.entry(id).or_insert_with(|| vec![known]);
                 versions.push(version);
-                match known.trade.content() == trade.content() {
+                let outcome = match known.trade.content() == trade.content() {
                     true => RecordOutcome::Duplicate,
                     false => RecordOutcome::Conflict,
-                }
+                };
+                let replaces = version.origin < known.origin && version.trade != known.trade;
+                Judged { outcome, replaces }
             }
         }
     }

@@ -8,7 +8,7 @@
 mod bars;
 mod forgetting;
 mod moves;
-mod trades;
+pub(super) mod trades;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::outliers::RecentPrices;
 use super::shard::InstrumentLedger;
 use crate::context::{CommitContext, InstrumentClock, SourceSet, threshold};
 use crate::lifecycle::{Now, Waiting};
-use crate::output::{AuditEvent, LedgerOut, RecordOutcome};
+use crate::output::{AuditEvent, Judged, LedgerOut, RecordOutcome};
 use bars::Bars;
 use moves::TradeChange;
 use trades::{Added, Id, TradeNo, Trades, Version};
@@ -98,7 +98,7 @@ impl InstrumentLedger for PlainInstrumentState {
         config: &LedgerConfig,
         context: &CommitContext,
         records: &[Record],
-        count: &mut impl FnMut(&Record, RecordOutcome),
+        count: &mut impl FnMut(&Record, Judged),
         out: &mut Vec<LedgerOut>,
     ) {
         let watermark = self.clock.watermark(&context.watermarks);
@@ -119,8 +119,8 @@ impl InstrumentLedger for PlainInstrumentState {
             timed_ids: std::mem::take(&mut self.undated),
         };
         for record in records {
-            let outcome = self.apply(record, &mut application, out);
-            count(record, outcome);
+            let judged = self.apply(record, &mut application, out);
+            count(record, judged);
         }
         if let Some(spec) = application.spec
             && self.bars.learn(spec)
@@ -198,7 +198,7 @@ impl PlainInstrumentState {
         record: &Record,
         application: &mut Application<'_>,
         out: &mut Vec<LedgerOut>,
-    ) -> RecordOutcome {
+    ) -> Judged {
         let origin = record.origin;
         let config = application.config;
         match record.event {
@@ -211,7 +211,7 @@ impl PlainInstrumentState {
                         watermark,
                         origin,
                     })));
-                    return RecordOutcome::Late;
+                    return RecordOutcome::Late.into();
                 }
                 let cause = Cause { kind: CauseKind::Trade, id: trade.id, sequence: 0, origin };
                 self.add(trade, cause, application)
@@ -226,12 +226,12 @@ impl PlainInstrumentState {
                         reason: UnmatchedReason::BeyondHorizon,
                         origin,
                     })));
-                    return RecordOutcome::Late;
+                    return RecordOutcome::Late.into();
                 }
                 let sequence = if with.is_positional { 0 } else { with.sequence };
                 let cause = Cause { kind: CauseKind::Correction, id: of.id, sequence, origin };
                 self.correct(of, with, cause, application);
-                RecordOutcome::Correction
+                RecordOutcome::Correction.into()
             }
             Event::Cancel { of, time } => {
                 let cause = Cause { kind: CauseKind::Cancel, id: of.id, sequence: 0, origin };
@@ -240,17 +240,12 @@ impl PlainInstrumentState {
                 self.trades.cancel(trade);
                 application.timed_ids.push((id, time));
                 application.amendments.push((CauseKind::Cancel, of, time, origin));
-                RecordOutcome::Cancel
+                RecordOutcome::Cancel.into()
             }
         }
     }
 
-    fn add(
-        &mut self,
-        trade: Trade,
-        cause: Cause,
-        application: &mut Application<'_>,
-    ) -> RecordOutcome {
+    fn add(&mut self, trade: Trade, cause: Cause, application: &mut Application<'_>) -> Judged {
         let id = (trade.scope, trade.id);
         let version = Version { trade, origin: cause.origin };
         self.mark_dirty(id, cause, application);
@@ -258,15 +253,17 @@ impl PlainInstrumentState {
         self.observe(&trade, application);
         self.gaps.observe(trade.scope, trade.id, trade.time);
         match known_before {
-            Added::First => RecordOutcome::Accepted,
+            Added::First => RecordOutcome::Accepted.into(),
             Added::Known(known) => {
                 let versions =
                     application.conflict_candidates.entry(id).or_insert_with(|| vec![known]);
                 versions.push(version);
-                match known.trade.content() == trade.content() {
+                let outcome = match known.trade.content() == trade.content() {
                     true => RecordOutcome::Duplicate,
                     false => RecordOutcome::Conflict,
-                }
+                };
+                let replaces = version.origin < known.origin && version.trade != known.trade;
+                Judged { outcome, replaces }
             }
         }
     }

@@ -10,16 +10,16 @@ use market::{EventTime, IdScope, Origin, Trade, TradeId};
 use serde::{Deserialize, Serialize};
 
 /// A trade's id within its instrument.
-pub(super) type Id = (IdScope, TradeId);
+pub(in crate::ledger) type Id = (IdScope, TradeId);
 
 /// Names a trade (all its ids) within its instrument; never used twice.
-pub(super) type TradeNo = u64;
+pub(in crate::ledger) type TradeNo = u64;
 
 /// One reported version of a trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Version {
-    pub(super) trade: Trade,
-    pub(super) origin: Origin,
+pub(in crate::ledger) struct Version {
+    pub(in crate::ledger) trade: Trade,
+    pub(in crate::ledger) origin: Origin,
 }
 
 /// One id: the trade that it belongs to, and its own `New` with the lowest origin.
@@ -41,14 +41,23 @@ struct TradeEntry {
 
 /// The trades of one instrument within the correction horizon.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Trades {
+pub(in crate::ledger) struct Trades {
     slots: HashMap<Id, Slot>,
     entries: BTreeMap<TradeNo, TradeEntry>,
     next: TradeNo,
 }
 
+/// What survives of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) struct Surviving {
+    /// The `New` with the lowest origin.
+    pub(in crate::ledger) original: Version,
+    /// The correction that counts, else the `New`.
+    pub(in crate::ledger) version: Version,
+}
+
 /// The result of adding a `New`.
-pub(super) enum Added {
+pub(in crate::ledger) enum Added {
     /// No `New` of this id before.
     First,
     /// One that counted so far; it may not count any more.
@@ -57,7 +66,7 @@ pub(super) enum Added {
 
 impl Trades {
     /// The trade that `id` belongs to; a new one if the id is unknown.
-    pub(super) fn trade_of(&mut self, id: Id) -> TradeNo {
+    pub(in crate::ledger) fn trade_of(&mut self, id: Id) -> TradeNo {
         if let Some(slot) = self.slots.get(&id) {
             return slot.trade;
         }
@@ -73,7 +82,7 @@ impl Trades {
     }
 
     /// Takes a `New` of `id`, which must be known.
-    pub(super) fn add_original(&mut self, id: Id, version: Version) -> Added {
+    pub(in crate::ledger) fn add_original(&mut self, id: Id, version: Version) -> Added {
         let Some(slot) = self.slots.get_mut(&id) else {
             return Added::First;
         };
@@ -93,13 +102,13 @@ impl Trades {
     }
 
     /// The `New` of `id` that counts.
-    pub(super) fn original(&self, id: Id) -> Option<&Version> {
+    pub(in crate::ledger) fn original(&self, id: Id) -> Option<&Version> {
         self.slots.get(&id).and_then(|slot| slot.original.as_ref())
     }
 
     /// Takes a correction of `trade`: higher sequence counts, then lower origin; without sequences the later of a
     /// partition.
-    pub(super) fn correct(&mut self, trade: TradeNo, version: Version) {
+    pub(in crate::ledger) fn correct(&mut self, trade: TradeNo, version: Version) {
         let Some(entry) = self.entries.get_mut(&trade) else {
             return;
         };
@@ -107,14 +116,14 @@ impl Trades {
     }
 
     /// Takes a cancel of `trade`.
-    pub(super) fn cancel(&mut self, trade: TradeNo) {
+    pub(in crate::ledger) fn cancel(&mut self, trade: TradeNo) {
         if let Some(entry) = self.entries.get_mut(&trade) {
             entry.cancelled = true;
         }
     }
 
     /// Joins two trades and returns the number of the result: the smaller one's ids move.
-    pub(super) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
+    pub(in crate::ledger) fn join(&mut self, a: TradeNo, b: TradeNo) -> TradeNo {
         let ids = |trade| self.entries.get(&trade).map_or(0, |entry: &TradeEntry| entry.ids.len());
         let (kept, gone) = if ids(a) >= ids(b) { (a, b) } else { (b, a) };
         if kept == gone {
@@ -141,47 +150,56 @@ impl Trades {
     }
 
     /// Whether a `New` of any of the trade's ids is known.
-    pub(super) fn is_matched(&self, trade: TradeNo) -> bool {
+    pub(in crate::ledger) fn is_matched(&self, trade: TradeNo) -> bool {
         self.entries
             .get(&trade)
             .is_some_and(|entry| entry.ids.iter().any(|id| self.original(*id).is_some()))
     }
 
     /// What survives of `trade`.
-    pub(super) fn survivor(&self, trade: TradeNo) -> Option<Trade> {
+    pub(in crate::ledger) fn survivor(&self, trade: TradeNo) -> Option<Trade> {
+        self.surviving(trade).map(|Surviving { version, .. }| version.trade)
+    }
+
+    /// The same with where it came from.
+    pub(in crate::ledger) fn surviving(&self, trade: TradeNo) -> Option<Surviving> {
         let entry = self.entries.get(&trade)?;
         if entry.cancelled {
             return None;
         }
         let originals = entry.ids.iter().filter_map(|id| self.original(*id));
-        let original = originals.min_by_key(|version| version.origin)?;
-        Some(entry.correction.as_ref().unwrap_or(original).trade)
+        let original = *originals.min_by_key(|version| version.origin)?;
+        Some(Surviving { original, version: entry.correction.unwrap_or(original) })
     }
 
     /// Whether what survives of `trade`, if anything does, is a correction.
-    pub(super) fn is_corrected(&self, trade: TradeNo) -> bool {
+    pub(in crate::ledger) fn is_corrected(&self, trade: TradeNo) -> bool {
         self.entries.get(&trade).is_some_and(|entry| entry.correction.is_some())
     }
 
     /// Notes that an event that names `trade` carries `time`; returns its latest time.
-    pub(super) fn extend_latest(&mut self, trade: TradeNo, time: EventTime) -> Option<EventTime> {
+    pub(in crate::ledger) fn extend_latest(
+        &mut self,
+        trade: TradeNo,
+        time: EventTime,
+    ) -> Option<EventTime> {
         let entry = self.entries.get_mut(&trade)?;
         entry.latest = entry.latest.max(time);
         Some(entry.latest)
     }
 
     /// Whether an id names this trade.
-    pub(super) fn is_of(&self, id: Id, trade: TradeNo) -> bool {
+    pub(in crate::ledger) fn is_of(&self, id: Id, trade: TradeNo) -> bool {
         self.entries.get(&trade).is_some_and(|entry| entry.ids.contains(&id))
     }
 
     /// The largest event time of any event that names `trade`; none if it is not known (any more).
-    pub(super) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
+    pub(in crate::ledger) fn latest(&self, trade: TradeNo) -> Option<EventTime> {
         self.entries.get(&trade).map(|entry| entry.latest)
     }
 
     /// Forgets a trade and all its ids.
-    pub(super) fn forget(&mut self, trade: TradeNo) {
+    pub(in crate::ledger) fn forget(&mut self, trade: TradeNo) {
         let Some(entry) = self.entries.remove(&trade) else {
             return;
         };
@@ -191,12 +209,12 @@ impl Trades {
     }
 
     /// How many ids are known, tombstones included.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::ledger) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// About how many bytes one id with its trade takes.
-    pub(super) const BYTES_PER_ID: usize = size_of::<(Id, Slot)>() * 8 / 7
+    pub(in crate::ledger) const BYTES_PER_ID: usize = size_of::<(Id, Slot)>() * 8 / 7
         + size_of::<(TradeNo, TradeEntry)>() * 11 / 8
         + size_of::<Id>();
 }

@@ -1,5 +1,6 @@
 //! Portfolios: scenarios, and random scripts beside the oracle.
 
+mod explaining;
 mod oracle;
 mod room;
 mod scenario;

@@ -186,7 +186,11 @@ fn quotes(config: &PortfolioConfig, commits: &[CommitInput]) -> Vec<Vec<QuoteIn>
     outputs.collect()
 }
 
-fn context(commits: &[CommitInput], number: usize, save: Option<Saving>) -> Arc<CommitContext> {
+pub(super) fn context(
+    commits: &[CommitInput],
+    number: usize,
+    save: Option<Saving>,
+) -> Arc<CommitContext> {
     Arc::new(CommitContext {
         commit: Commit(number as u64),
         at: EventTime(number as i64),

@@ -259,6 +259,34 @@ fn answer_schema(context: &Context, path: &str) -> Value {
         "/v1/views/{view}" | "/v1/latest" => rows("rows", ""),
         "/v1/candles/{symbol}" => rows("candles", "candles"),
         "/v1/indicators/{symbol}" => rows("indicators", "indicators"),
+        "/v1/explain" => explanation(),
         _ => json!({ "type": "object" }),
     }
+}
+
+/// An explanation; its lists are as the view has them.
+fn explanation() -> Value {
+    let nullable = |kind: &str, doc: &str| json!({ "type": [kind, "null"], "description": doc });
+    json!({
+        "type": "object",
+        "required": [
+            "view", "key", "frontier", "through", "row", "complete", "from_commit", "why_incomplete", "adds_up",
+            "sums", "removed", "more",
+        ],
+        "properties": {
+            "view": { "type": "string" },
+            "key": { "type": "string", "description": "the key of the row, its columns joined by `|`" },
+            "frontier": reference("Frontier"),
+            "through": nullable("integer", "the commit whose end the row shows"),
+            "row": nullable("object", "the row, if there is one"),
+            "complete": { "type": "boolean", "description": "whether the lists have all that is behind the row" },
+            "from_commit": nullable("integer", "the first commit of which the log has records, if it begins late"),
+            "why_incomplete": nullable("string", "why the lists may lack some"),
+            "adds_up": nullable("boolean", "whether the listed records make exactly the row"),
+            "sums": { "type": "object" },
+            "removed": { "type": "array", "items": { "type": "object" } },
+            "change": { "type": "object", "description": "what has changed since `vs`" },
+            "more": { "type": "array", "items": { "type": "string" }, "description": "lists that `limit` cut off" },
+        },
+    })
 }

@@ -17,7 +17,7 @@ use crate::end_to_end::http::{Answer, get, post};
 use crate::end_to_end::made::Rng;
 use crate::end_to_end::{assert_adds_up, assert_same};
 
-const JOB: &str = r#"
+pub(super) const JOB: &str = r#"
 [job]
 timeframes = ["1s", "1m"]
 indicators = []
@@ -38,10 +38,10 @@ capital = 100000
 "#;
 
 const VIEWS: [&str; 2] = ["positions", "portfolios"];
-const BATCHES: usize = 6;
+pub(super) const BATCHES: usize = 6;
 
 /// Makes up what a trader posts.
-struct Trader {
+pub(super) struct Trader {
     rng: Rng,
     start_ms: u64,
     /// Fills that may be corrected or busted, and trades that may be corrected or cancelled.
@@ -50,7 +50,7 @@ struct Trader {
 }
 
 impl Trader {
-    fn new(seed: u64) -> Trader {
+    pub(super) fn new(seed: u64) -> Trader {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let start_ms = (now - 120) * 1_000;
         Trader { rng: Rng(seed), start_ms, fills: Vec::new(), trades: Vec::new() }
@@ -65,7 +65,7 @@ impl Trader {
     }
 
     /// A batch: trades and fills, and amendments of earlier ones.
-    fn batch(&mut self, number: usize) -> Vec<Value> {
+    pub(super) fn batch(&mut self, number: usize) -> Vec<Value> {
         let time = |of: usize| format!("{}ms", self.start_ms + 5_000 * number as u64 + of as u64);
         let times: Vec<String> = (0..16).map(time).collect();
         let mut rows = Vec::new();
@@ -116,7 +116,7 @@ impl Trader {
 }
 
 /// Sends rows until there is room: a run that has just begun may not take them yet.
-fn send(address: SocketAddr, key: &str, rows: &[Value]) -> Answer {
+pub(super) fn send(address: SocketAddr, key: &str, rows: &[Value]) -> Answer {
     let body: String = rows.iter().map(|row| format!("{row}\n")).collect();
     let headers = [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", key)];
     let sent = || post(address, "/api/streaming/process", &headers, &body);
@@ -133,7 +133,7 @@ fn read(address: SocketAddr, view: &str, query: &str) -> (BTreeSet<String>, u64)
 
 /// The newest commit that is kept, when it is at or after `commit`. Until rows are posted again, views are
 /// there what they are now.
-fn kept_after(address: SocketAddr, commit: u64) -> u64 {
+pub(super) fn kept_after(address: SocketAddr, commit: u64) -> u64 {
     let kept = || {
         let newest = get(address, "/v1/views").commit()?;
         let answer = get(address, &format!("/v1/views/positions?as_of=commit:{newest}"));

@@ -13,12 +13,13 @@ use rows::{Cell, Scale, Scan, View, csv_writer, write_csv_row};
 use crate::demo;
 
 /// Views of which the job below has rows; the others may be empty.
-pub(crate) const FILLED: [&str; 13] = [
+pub(crate) const FILLED: [&str; 14] = [
     "alerts",
     "candles",
     "drift",
     "edges",
     "fees",
+    "fills",
     "gaps",
     "indicators",
     "portfolios",
