@@ -193,8 +193,8 @@ pub(super) const INVALID_RULE: ProblemKind = kind(
     "invalid-rule",
     "Rule refused",
     StatusCode::UNPROCESSABLE_ENTITY,
-    "The body is not a rule that this job can have: a part of it is wrong, or refers to a timeframe or an indicator that \
-     the job does not compute, or there are too many rules. `detail` says what is possible.",
+    "The body is not a rule that this job can have: a part of it is wrong, or refers to a timeframe or an \
+     indicator that the job does not compute, or there are too many rules. `detail` says what is possible.",
 );
 pub(super) const CONFIGURED_RULE: ProblemKind = kind(
     "configured-rule",
@@ -214,8 +214,8 @@ pub(super) const ALERT_WITHDRAWN: ProblemKind = kind(
     "alert-withdrawn",
     "Alert withdrawn",
     StatusCode::CONFLICT,
-    "The alert is withdrawn: a restatement has ended its cause, or its rule does not count any more. Only an alert that \
-     is raised can be acknowledged.",
+    "The alert is withdrawn: a restatement has ended its cause, or its rule does not count any more. Only an alert \
+     that is raised can be acknowledged.",
 );
 pub(super) const NOT_REACHED: ProblemKind = kind(
     "frontier-not-reached",
