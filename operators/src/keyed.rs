@@ -43,8 +43,8 @@ pub trait Core: Sized + 'static {
     /// Puts out again the rows that exist, after a restore; they rebuild arrangements.
     fn restate(&self, out: &mut Vec<Self::Out>);
 
-    /// Puts out again, for rules alone, the bars that rules of the commit newly watch, or the numbers at them, as they are
-    /// after it. Called after [`Core::commit`] if it has such rules; a core without bars has nothing to say.
+    /// Puts out again, for rules alone, the bars that rules of the commit newly watch, or the numbers at them, as they
+    /// are after it. Called after [`Core::commit`] if it has such rules; a core without bars has nothing to say.
     fn show(&self, _context: &CommitContext, _out: &mut Vec<Self::Out>) {}
 
     /// The state, complete: [`Self::decode`] of it goes on exactly as this core would.

@@ -199,29 +199,29 @@ pub(super) const INVALID_RULE: ProblemKind = kind(
     "invalid-rule",
     "Rule refused",
     StatusCode::UNPROCESSABLE_ENTITY,
-    "The body is not a rule that this job can have: a part of it is wrong, or refers to a timeframe or an indicator that the \
-     job does not compute, or there are too many rules. `detail` says what is possible.",
+    "The body is not a rule that this job can have: a part of it is wrong, or refers to a timeframe or an \
+     indicator that the job does not compute, or there are too many rules. `detail` says what is possible.",
 );
 pub(super) const CONFIGURED_RULE: ProblemKind = kind(
     "configured-rule",
     "Rule of the configuration",
     StatusCode::CONFLICT,
-    "The rule is one of the configuration, and only rules that were put at run time can be changed at run time. Change the \
-     configuration and start the process again, or give your rule another name.",
+    "The rule is one of the configuration, and only rules that were put at run time can be changed at run time. Change \
+     the configuration and start the process again, or give your rule another name.",
 );
 pub(super) const UNKNOWN_ALERT: ProblemKind = kind(
     "unknown-alert",
     "Unknown alert",
     StatusCode::NOT_FOUND,
-    "No rule of this name has raised an alert at that bar. `suggestions` names alerts of the same instrument and timeframe, \
-     the newest first.",
+    "No rule of this name has raised an alert at that bar. `suggestions` names alerts of the same instrument and \
+     timeframe, the newest first.",
 );
 pub(super) const ALERT_WITHDRAWN: ProblemKind = kind(
     "alert-withdrawn",
     "Alert withdrawn",
     StatusCode::CONFLICT,
-    "The alert is withdrawn: a restatement has ended its cause, or its rule does not count any more. Only an alert that is \
-     raised can be acknowledged.",
+    "The alert is withdrawn: a restatement has ended its cause, or its rule does not count any more. Only an alert \
+     that is raised can be acknowledged.",
 );
 pub(super) const NOT_REACHED: ProblemKind = kind(
     "frontier-not-reached",

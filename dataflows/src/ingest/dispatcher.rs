@@ -337,8 +337,8 @@ impl CommitDispatcher {
         Ok(())
     }
 
-    /// Binds what clients have asked for of rules and alerts to a commit that is dispatched next. Gives what they are told
-    /// when that has happened.
+    /// Binds what clients have asked for of rules and alerts to a commit that is dispatched next. Gives what they are
+    /// told when that has happened.
     pub fn bind_rule_requests(&self, closed: &mut ClosedCommit) -> RuleAnswers {
         let (commit, at) = (closed.binding.commit, closed.binding.at);
         let (changes, answers) = self.rules.bind(commit, at);

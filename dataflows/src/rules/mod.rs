@@ -1,8 +1,9 @@
 //! Rules: those of the configuration, and those that clients put while the job runs.
 //!
-//! A change of rules is a part of a commit, as rows are: clients ask for it ([`RuleRequests`]), the sequencer binds it to
-//! the commit that it closes ([`JobRules::bind`]), the log and recordings hold it ([`RuleChange`]), and the dispatcher
-//! makes of it what operators see ([`JobRules::apply`]). So whoever dispatches the same commits gets the same rules.
+//! A change of rules is a part of a commit, as rows are: clients ask for it ([`RuleRequests`]), the sequencer binds it
+//! to the commit that it closes ([`JobRules::bind`]), the log and recordings hold it ([`RuleChange`]), and the
+//! dispatcher makes of it what operators see ([`JobRules::apply`]). So whoever dispatches the same commits gets the
+//! same rules.
 
 mod api;
 mod change;

@@ -104,8 +104,8 @@ pub struct Registries {
     pub sources: SourceRegistry,
     /// Of rules.
     pub rules: NameRegistry<RuleId>,
-    /// Of the numbers of indicators to which rules of earlier versions refer: recordings have their names. No new one is
-    /// registered.
+    /// Of the numbers of indicators to which rules of earlier versions refer: recordings have their names. No new one
+    /// is registered.
     pub series: NameRegistry<SeriesId>,
     /// Of calendars.
     pub calendars: NameRegistry<CalendarId>,

@@ -6,10 +6,10 @@
 //!   indicator values at them ([`Rule::holds`]). An alert is *raised* for a rule and a bar when the rule
 //!   comes to hold there, and *withdrawn* when a restatement ends that; both are rows, and it may be raised
 //!   again. A rule that settles on final counts bars only from when they are final.
-//! * **Rules may change** from commit to commit ([`RulesInForce`]). At the end of the round a rule that was put is judged
-//!   at all bars that there are; alerts that no longer hold are withdrawn. So are those of a rule that is gone, or does
-//!   not watch these bars any more, and its status goes. Bars reach the signals only while rules watch them, so in the
-//!   commit that puts a rule its bars and their numbers come again (`Core::show`).
+//! * **Rules may change** from commit to commit ([`RulesInForce`]). At the end of the round a rule that was put is
+//!   judged at all bars that there are; alerts that no longer hold are withdrawn. So are those of a rule that is gone,
+//!   or does not watch these bars any more, and its status goes. Bars reach the signals only while rules watch them, so
+//!   in the commit that puts a rule its bars and their numbers come again (`Core::show`).
 //! * An alert that is raised may be **acknowledged**. That shows at the end of the round, and stays until the alert is
 //!   raised again.
 //! * The **status** of a rule at the bars of an instrument and timeframe ([`Signal`]) follows from its alerts
@@ -21,6 +21,7 @@
 //!   back on it; per rule that was put, one for each bar that it watches.
 
 mod input;
+mod judgement;
 mod rule_state;
 mod rule_status;
 
@@ -186,8 +187,8 @@ impl Signals {
         rules.iter().any(|rule| rule.applies_to(of.0, of.1))
     }
 
-    /// Takes the rules of a commit. Bars that nobody watches any more are forgotten, and so are those that come again in
-    /// this commit for rules which it has put: some of them may have changed while nobody watched.
+    /// Takes the rules of a commit. Bars that nobody watches any more are forgotten, and so are those that come again
+    /// in this commit for rules which it has put: some of them may have changed while nobody watched.
     fn take_rules(&mut self, now: &RulesInForce) {
         if !Arc::ptr_eq(&self.rules, &now.rules) {
             self.rules = Arc::clone(&now.rules);

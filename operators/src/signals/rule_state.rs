@@ -6,10 +6,11 @@ use std::sync::Arc;
 use market::{Candle, Commit, EventTime, InstrumentId, RuleId, Timeframe};
 use serde::{Deserialize, Serialize};
 
+use super::judgement::{next, raising};
 use super::rule_status::RuleStatus;
-use super::{Alert, AlertChange, Raising, SignalIn, SignalKey, SignalOut};
+use super::{Alert, AlertChange, SignalIn, SignalKey, SignalOut};
 use crate::heap;
-use crate::numbers::{Numbers, Reading};
+use crate::numbers::Numbers;
 use crate::rules::{Acknowledged, AlertKey, Point, Rule};
 
 /// The bars of one instrument and timeframe, and the alerts at them.
@@ -294,43 +295,5 @@ impl RuleState {
             + self.note_bytes
             + self.status.bytes(self.alerts.len());
         bytes as isize - std::mem::replace(&mut self.bytes, bytes) as isize
-    }
-}
-
-/// What is so at a bar, if its rule comes to hold.
-fn raising(rule: &Rule, point: Option<&Point>, at: EventTime) -> Raising {
-    let close = point.and_then(|point| Some((point.ends?.1, point.price_scale)));
-    let value = point.and_then(|point| rule.compared(point)).map(Reading);
-    Raising { at, close, value }
-}
-
-/// The state of an alert after a rule was judged; none if nothing changed.
-fn next(
-    before: Option<&Alert>,
-    (holds, settled): (bool, bool),
-    commit: Commit,
-    raising: impl Fn() -> Raising,
-) -> Option<Alert> {
-    match before {
-        None => holds.then_some(Alert {
-            raised: true,
-            settled,
-            first: commit,
-            last: commit,
-            changes: 1,
-            raising: raising(),
-            acknowledged: None,
-        }),
-        Some(alert) if alert.raised != holds => Some(Alert {
-            raised: holds,
-            settled,
-            first: alert.first,
-            last: commit,
-            changes: alert.changes + 1,
-            raising: if holds { raising() } else { alert.raising },
-            acknowledged: alert.acknowledged.clone().filter(|_| !holds),
-        }),
-        Some(alert) if alert.settled != settled => Some(Alert { settled, ..alert.clone() }),
-        Some(_) => None,
     }
 }

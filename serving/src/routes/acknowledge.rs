@@ -40,8 +40,8 @@ const PARAMETERS: &[RouteParameter] = &[
     RouteParameter::body(
         "acknowledgement",
         ParameterType::JsonObject,
-        "`instrument`, `timeframe`, `open_time` and `rule` name the alert; `note` has at most 1,000 bytes; `by` says who, \
-         where there are no keys",
+        "`instrument`, `timeframe`, `open_time` and `rule` name the alert; `note` has at most 1,000 bytes; `by` says \
+         who, where there are no keys",
     ),
 ];
 /// The most bytes of a body.

@@ -143,8 +143,8 @@ impl StateDir {
 }
 
 /// The numbers of names with which the job whose state is in `path` went on last; none if there is no state. Does not
-/// take the directory. Rules that were put at run time got their numbers after the last segment had begun, so their names
-/// are looked for in it: a rule of the configuration must not get one of these.
+/// take the directory. Rules that were put at run time got their numbers after the last segment had begun, so their
+/// names are looked for in it: a rule of the configuration must not get one of these.
 pub fn registries(path: &Path) -> Result<Option<Registries>, CommitLogError> {
     if !path.exists() {
         return Ok(None);

@@ -91,8 +91,8 @@ fn each_start_adds_a_segment() {
     assert_eq!(names.sources.names(), ["a"]);
 }
 
-/// A rule that was put got its number after the segment had begun. A start that is configured with other rules finds it,
-/// also if the last commit is not whole.
+/// A rule that was put got its number after the segment had begun. A start that is configured with other rules finds
+/// it, also if the last commit is not whole.
 #[test]
 fn rules_that_were_put_keep_their_numbers() {
     let folder = tempfile::tempdir().unwrap();

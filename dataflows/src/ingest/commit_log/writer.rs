@@ -123,8 +123,8 @@ impl CommitLog {
         self.file.try_clone().map_err(failed("look at", &self.path))
     }
 
-    /// Appends a commit, before which `rules` were put at run time. When this returns, the system has it, so that it survives the process. While there is no room
-    /// it waits, and says so; nothing is lost, and sources are held back.
+    /// Appends a commit, before which `rules` were put at run time. When this returns, the system has it, so that it
+    /// survives the process. While there is no room it waits, and says so; nothing is lost, and sources are held back.
     ///
     /// # Errors
     /// If it cannot be written, or earlier commits could not be made durable.

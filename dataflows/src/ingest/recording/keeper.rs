@@ -64,8 +64,8 @@ impl RecordingKeeper {
         self.on_error = Some(on_error);
     }
 
-    /// Appends a commit at time `now`, before which `rules` were put, and looks whether the path still leads to the file, if it was not looked for a
-    /// second.
+    /// Appends a commit at time `now`, before which `rules` were put, and looks whether the path still leads to the
+    /// file, if it was not looked for a second.
     ///
     /// # Errors
     /// If the recording cannot be written and the run is to end at that.

@@ -116,8 +116,8 @@ pub(super) enum Frame<'a> {
     RuleChanges(Vec<RuleChange>),
 }
 
-/// Appends to `bytes` the frames of a commit that stand before it, of what it says of rules. `rules` are those before it,
-/// if nobody has said so yet.
+/// Appends to `bytes` the frames of a commit that stand before it, of what it says of rules. `rules` are those before
+/// it, if nobody has said so yet.
 pub(super) fn encode_rules(
     closed: &ClosedCommit,
     rules: Option<&RunTimeRules>,

@@ -1,6 +1,6 @@
-//! Rules that are put, replaced and deleted at random commits, and alerts that are acknowledged: at the end of each round
-//! the rows are what judging all rules that there are then at all bars gives; a replay gives the same on any number of
-//! workers, also from saved states.
+//! Rules that are put, replaced and deleted at random commits, and alerts that are acknowledged: at the end of each
+//! round the rows are what judging all rules that there are then at all bars gives; a replay gives the same on any
+//! number of workers, also from saved states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
