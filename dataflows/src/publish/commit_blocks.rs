@@ -174,7 +174,7 @@ impl<T> Commits<T> {
     }
 
     /// Those of the blocks from the one on that has the commit.
-    pub(super) fn from_block_of(&self, commit: Commit) -> Commits<T> {
+    pub(super) fn blocks_from(&self, commit: Commit) -> Commits<T> {
         let mut rest = self.clone();
         rest.blocks.retain(|block| last(block) >= Some(commit));
         rest
@@ -247,7 +247,7 @@ mod tests {
                 prop_assert_eq!(backwards, want);
                 let middle = Commit(through.0 / 2);
                 let before = middle.0.checked_sub(1).map(Commit);
-                let rest = some.from_block_of(middle);
+                let rest = some.blocks_from(middle);
                 prop_assert_eq!(rest.first_after(before), some.first_after(before));
                 prop_assert_eq!(rest.last_before(None).filter(|at| *at >= middle), some.last_before(None).filter(|at| *at >= middle));
                 taken.push((blocks.range(None, Commit(u64::MAX)), all.clone()));

@@ -181,7 +181,7 @@ impl<L: LogView> CommitRows for Commits<LogItem<L>> {
     }
 
     fn without_before(&self, commit: Commit) -> Arc<dyn CommitRows> {
-        Arc::new(self.from_block_of(commit))
+        Arc::new(self.blocks_from(commit))
     }
 
     fn as_any(&self) -> &dyn Any {

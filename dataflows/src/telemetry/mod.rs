@@ -233,6 +233,7 @@ mod tests {
         metrics.rule("up");
         metrics.retained(vec![("ledger", 0)], 1);
         metrics.view_rows("candles", 0);
+        metrics.subscriptions("candles", 0);
         metrics.health("sources", 0);
         metrics.names(market::Catalog::new(Vec::new(), 1).name_counts()[0]);
         let connection = Connection { rows_behind: Some(0), ..Connection::default() };
