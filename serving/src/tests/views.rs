@@ -79,7 +79,15 @@ pub(super) const VIEW_LIST: ViewList =
 
 /// The same with alerts.
 pub(super) const WITH_ALERTS: ViewList = ViewList {
-    views: &[VIEWS[0], VIEWS[1], VIEWS[2], VIEWS[3], keyed("alerts", ALERT_COLUMNS)],
+    views: &{
+        let mut views = [keyed("alerts", ALERT_COLUMNS); VIEWS.len() + 1];
+        let mut at = 0;
+        while at < VIEWS.len() {
+            views[at] = VIEWS[at];
+            at += 1;
+        }
+        views
+    },
     ..VIEW_LIST
 };
 
