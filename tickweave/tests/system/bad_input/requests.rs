@@ -77,7 +77,7 @@ const QUESTIONS: &[(&str, u16, &str, &str, &[&str])] = &[
     ),
     ("/v1/views/nope", 404, "unknown-path", "", &["no view is named `nope`", "candles"]),
     (
-        "/v1/views/too_late?from=20s",
+        "/v1/views/dead_letters?from=20s",
         400,
         "validation.from",
         "#/query/from",
