@@ -20,6 +20,7 @@ use super::channel::{Channel, SendError};
 use super::config::{NotifySettings, wrong};
 use super::notice::Notice;
 use super::outbox::{Outboxes, failed};
+use super::redaction::Redaction;
 use crate::registry::{SinkBuildContext, TypedSink};
 use crate::sink::{EarlierStarts, Sink, SinkError, SinkWriter};
 
@@ -36,6 +37,7 @@ pub struct EmailSink {
 struct EmailChannel {
     transport: SmtpTransport,
     form: MessageForm,
+    redaction: Redaction,
 }
 
 impl TypedSink for EmailSink {
@@ -57,8 +59,9 @@ impl Sink for EmailSink {
     fn open(&self, view: &str) -> Result<Box<dyn SinkWriter>, SinkError> {
         let shown = &self.server.shown;
         let transport = transport(&self.server);
-        let transport = transport.map_err(|why| failed(shown, SendError::later(why)))?;
-        let channel = EmailChannel { transport, form: self.form.clone() };
+        let (transport, redaction) =
+            transport.map_err(|why| failed(shown, SendError::later(why)))?;
+        let channel = EmailChannel { transport, form: self.form.clone(), redaction };
         Ok(Box::new(self.outboxes.writer(view, channel, shown)))
     }
 
@@ -71,8 +74,9 @@ impl Sink for EmailSink {
     }
 }
 
-/// How messages get to the server, with the password that there is now. Connects to nothing yet.
-fn transport(server: &MailServer) -> Result<SmtpTransport, String> {
+/// How messages get to the server, with the password that there is now, and what hides that. Connects to nothing yet.
+fn transport(server: &MailServer) -> Result<(SmtpTransport, Redaction), String> {
+    let mut redaction = Redaction::default();
     let tls = match server.encryption {
         Encryption::None => Tls::None,
         Encryption::Starttls => Tls::Required(tls(server)?),
@@ -84,10 +88,11 @@ fn transport(server: &MailServer) -> Result<SmtpTransport, String> {
         .timeout(Some(server.timeout));
     if let Some((user, password)) = &server.login {
         let password = password.read().map_err(|why| format!("the password: {why}"))?;
+        redaction.hide_login(user, &password);
         transport =
             transport.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
     }
-    Ok(transport.build())
+    Ok((transport.build(), redaction))
 }
 
 /// TLS with the certificates of the system, and those of `ca_file`.
@@ -110,10 +115,13 @@ impl Channel for EmailChannel {
         let message = self.form.message(notice).map_err(SendError::Never)?;
         match self.transport.send(&message) {
             Ok(_) => Ok(()),
-            Err(error) if is_final(&error) => {
-                Err(SendError::Never(format!("the server says {error}")))
+            Err(error) => {
+                let said = self.redaction.of(&error.to_string());
+                match is_final(&error) {
+                    true => Err(SendError::Never(format!("the server says {said}"))),
+                    false => Err(SendError::Later { cause: said, pause: pause(&error) }),
+                }
             }
-            Err(error) => Err(SendError::Later { cause: error.to_string(), pause: pause(&error) }),
         }
     }
 }

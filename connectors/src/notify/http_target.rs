@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::{duration, part};
-use crate::secret::{Secret, SecretPlace, secret_in_url};
+use super::redaction::Redaction;
+use crate::secret::{SecretPlace, secret_in_url};
 
 /// The keys of a server that requests go to. One of `url`, `url_env` and `url_file` is needed. Redirects are not followed.
 /// Variables such as `HTTPS_PROXY` and `NO_PROXY` are heeded.
@@ -70,8 +71,8 @@ enum HeaderText {
 pub(super) struct RevealedTarget {
     pub(super) url: Url,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// What is shown nowhere.
-    pub(super) secrets: Vec<Secret>,
+    /// Hides what is shown nowhere.
+    pub(super) redaction: Redaction,
 }
 
 impl HttpTarget {
@@ -98,16 +99,15 @@ impl HttpTarget {
 
     /// Reads the secrets where they are.
     pub(super) fn reveal(&self) -> Result<RevealedTarget, String> {
-        let mut secrets = Vec::new();
+        let mut redaction = Redaction::default();
         let url = match &self.url {
             UrlPlace::Plain(url) => url.clone(),
             UrlPlace::Secret(place) => {
                 let secret = place.read().map_err(|problem| format!("the URL: {problem}"))?;
                 let url = parsed(secret.reveal())
                     .map_err(|problem| format!("the URL of {} {problem}", self.shown))?;
-                // An answer may name the path alone.
-                secrets.push(Secret::new(url.path().trim_matches('/').to_owned()));
-                secrets.push(secret);
+                redaction.hide(&secret);
+                redaction.hide_url(&url);
                 url
             }
         };
@@ -123,14 +123,13 @@ impl HttpTarget {
                         format!("the value of the header `{name}` is no text of a header")
                     })?;
                     value.set_sensitive(true);
-                    secrets.push(secret);
+                    redaction.hide(&secret);
                     value
                 }
             };
             headers.push((name.clone(), value));
         }
-        secrets.retain(|secret| !secret.reveal().is_empty());
-        Ok(RevealedTarget { url, headers, secrets })
+        Ok(RevealedTarget { url, headers, redaction })
     }
 }
 

@@ -21,6 +21,7 @@ mod http_target;
 mod limit;
 mod notice;
 mod outbox;
+mod redaction;
 mod row;
 mod select;
 mod signature;

@@ -139,7 +139,7 @@ impl WebhookSink {
             if secret.reveal().is_empty() {
                 return Err("the secret is empty".to_owned());
             }
-            client.hides(secret.clone());
+            client.hides(secret);
         }
         let (template, content_type) = (self.template.clone(), self.content_type.clone());
         Ok(WebhookChannel { client, secret, template, content_type })

@@ -31,6 +31,11 @@ pub struct RulesHandle {
     requests: RuleRequests,
 }
 
+/// Whether a character would change how what stands beside it is shown.
+fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl RulesHandle {
     /// Those of `rules`, of a job with these rules in its configuration.
     pub fn of(rules: &JobRules, configured: Arc<ConfiguredRules>) -> RulesHandle {
@@ -65,12 +70,18 @@ impl RulesHandle {
         if self.configured.terms.is_none() {
             return Err(RuleError::NoBars);
         }
-        if name.len() > NAME_MAX || name.chars().any(char::is_control) {
-            let why = format!("the name has at most {NAME_MAX} bytes, and no control characters");
+        if name.len() > NAME_MAX || name.chars().any(is_invisible) {
+            let why = format!(
+                "the name has at most {NAME_MAX} bytes, and no characters that control how it is shown"
+            );
             return Err(RuleError::Invalid(why));
         }
         if rule.len() > RULE_BYTES_MAX {
             return Err(RuleError::Invalid(format!("a rule has at most {RULE_BYTES_MAX} bytes")));
+        }
+        // An array of the fields in their order would do, too.
+        if rule.trim_ascii_start().first() != Some(&b'{') {
+            return Err(RuleError::Invalid("the body is no rule: it is no object".to_owned()));
         }
         let mut raw: RawRule = serde_json::from_slice(rule)
             .map_err(|error| RuleError::Invalid(format!("the body is no rule: {error}")))?;

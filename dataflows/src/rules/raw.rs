@@ -1,6 +1,7 @@
 //! A rule as it is written, in a configuration or by a client.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A rule as written: a name, what it watches, and exactly one condition.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -9,10 +10,10 @@ pub struct RawRule {
     /// Required: its name, which no other rule has.
     pub name: String,
     /// The instruments that it watches. Default: all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "some")]
     pub instruments: Vec<String>,
     /// The timeframes that it watches, among those of the job. Default: all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "some")]
     pub timeframes: Vec<String>,
     /// `final`: bars count from when they are final; `at_once`: from their first trade. Default: `final`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,6 +30,15 @@ pub struct RawRule {
     /// The candlestick pattern of this name, such as `doji`, ends at the bar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+}
+
+/// A list that is written has entries: whoever writes an empty one hardly means all.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let list = Vec::<String>::deserialize(deserializer)?;
+    match list.is_empty() {
+        true => Err(D::Error::custom("the list is empty; leave it out to watch all")),
+        false => Ok(list),
+    }
 }
 
 /// `cross = { left = "close", right = "sma20", direction = "above" }`.

@@ -143,15 +143,7 @@ impl SourceStatuses {
 
     /// What was decided in a commit, as rows.
     pub fn decisions(&self, commit: Commit, decided: &Decided) -> Vec<ControlRow> {
-        let row = |kind| ControlRow {
-            commit,
-            number: 0,
-            kind,
-            source: None,
-            rule: None,
-            by: None,
-            detail: None,
-        };
+        let row = |kind| ControlRow { commit, number: 0, kind, source: None, rule: None, by: None };
         let of_sources = decided.control.iter().filter_map(|ControlRecord { source, event }| {
             let kind = match event {
                 ControlEvent::Paused => ControlKind::Paused,
@@ -163,10 +155,9 @@ impl SourceStatuses {
         });
         let known = |by: &String| Some(by.clone()).filter(|by| !by.is_empty());
         let of_rules = decided.rules.iter().filter_map(|change| match change {
-            RuleChange::Put { name, rule, by } => Some(ControlRow {
+            RuleChange::Put { name, by, .. } => Some(ControlRow {
                 rule: Some(name.clone()),
                 by: known(by),
-                detail: Some(rule.clone()),
                 ..row(ControlKind::RulePut)
             }),
             RuleChange::Delete { name, by } => Some(ControlRow {
@@ -464,16 +455,16 @@ mod tests {
         let rules = vec![put, RuleChange::Delete { name, by }];
         let rows = statuses().decisions(Commit(5), &Decided { control: events, rules });
         let shown = rows.iter().map(|row| {
-            let ControlRow { number, kind, source, rule, by, detail, commit: _ } = row;
+            let ControlRow { number, kind, source, rule, by, commit: _ } = row;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let texts = [source, rule, by, detail].map(text);
+            let texts = [source, rule, by].map(text);
             (*number, *kind, texts.join(","))
         });
         let want = [
-            (0, ControlKind::Paused, "a,,,"),
-            (1, ControlKind::Resumed, "b,,,"),
-            (2, ControlKind::RulePut, ",r,me,{}"),
-            (3, ControlKind::RuleDeleted, ",r,,"),
+            (0, ControlKind::Paused, "a,,"),
+            (1, ControlKind::Resumed, "b,,"),
+            (2, ControlKind::RulePut, ",r,me"),
+            (3, ControlKind::RuleDeleted, ",r,"),
         ];
         assert_eq!(
             shown.collect::<Vec<_>>(),

@@ -25,8 +25,6 @@ pub struct ControlRow {
     pub rule: Option<String>,
     /// The name of whoever has decided it, if that is known.
     pub by: Option<String>,
-    /// More, in words.
-    pub detail: Option<String>,
 }
 
 /// What was decided.
@@ -65,7 +63,6 @@ const COLUMNS: &[Column] = &[
     value("source", ColumnType::Text, "name of the source, if it is about one").nullable(),
     value("rule", ColumnType::Text, "name of the rule, if it is about one").nullable(),
     value("by", ColumnType::Text, "who has decided it, where that is known").nullable(),
-    value("detail", ColumnType::Text, "of a rule that is put, the rule as JSON").nullable(),
 ];
 
 impl LogView for ControlLog {
@@ -85,7 +82,7 @@ impl LogView for ControlLog {
     }
 
     fn bytes(row: &ControlRow) -> usize {
-        let texts = [&row.source, &row.rule, &row.by, &row.detail].into_iter().flatten();
+        let texts = [&row.source, &row.rule, &row.by].into_iter().flatten();
         let texts = texts.map(|text| heap::vec::<u8>(text.capacity()));
         size_of::<ControlRow>() + texts.sum::<usize>()
     }
@@ -103,7 +100,6 @@ impl LogView for ControlLog {
             text(&row.source),
             text(&row.rule),
             text(&row.by),
-            text(&row.detail),
         ]);
     }
 }

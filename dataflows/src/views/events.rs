@@ -47,14 +47,16 @@ const COLUMNS: &[Column] = &[
     )
     .nullable(),
     value("id", ColumnType::Text, "id of the trade; of a revision, of its cause").nullable(),
-    value("rule", ColumnType::Text, "of an alert, the name of the rule").nullable(),
+    value("of", ColumnType::Text, "id of the trade that is corrected or cancelled").nullable(),
+    value("rule", ColumnType::Text, "of an alert or a control, the name of the rule").nullable(),
     value("price", PRICE, "price; of a revision the close after it, of an alert that at raising").nullable(),
     value("size", QUANTITY, "size; of a revision the volume after it").nullable(),
     value("side", ColumnType::Word(&Side::NAMES), "who took liquidity").nullable(),
     value("source", ColumnType::Text, "name of the source").nullable(),
     value("partition", ColumnType::Text, "name of the partition, such as the file").nullable(),
     value("position", ColumnType::Identifier, "position in the partition").nullable(),
-    value("detail", ColumnType::Text, "more, in words").nullable(),
+    value("by", ColumnType::Text, "who has acknowledged an alert, or decided something").nullable(),
+    value("detail", ColumnType::Text, "more, in words; of an alert, the note").nullable(),
 ];
 
 const fn part<L: LogView>(
@@ -97,7 +99,7 @@ impl UnionView for EventLog {
                 ("volume_after", "size"),
             ],
         ),
-        part::<AlertEventLog>(&["alert"], &[("open_time", "time")]),
+        part::<AlertEventLog>(&["alert"], &[("open_time", "time"), ("note", "detail")]),
     ];
 }
 

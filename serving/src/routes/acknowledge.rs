@@ -103,6 +103,10 @@ async fn answer(
 ) -> Result<Response, Problem> {
     Query::new(&request.query, PARAMETERS).finish()?;
     let body = body::read_json(&request.headers, body, BODY_BYTES, &context).await?;
+    // An array of the fields in their order would do, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(UNREADABLE, "the body acknowledges no alert: it is no object"));
+    }
     let written: Written = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(UNREADABLE, format!("the body acknowledges no alert: {error}"))
     })?;
@@ -133,6 +137,12 @@ impl Asked {
             errors.push(wrong_field("note", detail, Vec::new()));
         }
         let by = who(by, holder(context)?, &mut errors);
+        for (name, text) in [("note", &note), ("by", &by)] {
+            if let Some(wrong) = text.chars().find(|c| is_invisible(*c)) {
+                let detail = format!("`{name}` has the character U+{:04X}", u32::from(wrong));
+                errors.push(wrong_field(name, detail, Vec::new()));
+            }
+        }
         let (Ok(timeframe), Ok(open_time), true) = (timeframe, open_time, errors.is_empty()) else {
             return Err(Problem::invalid(errors));
         };
@@ -162,6 +172,7 @@ impl Asked {
             by: self.by.clone(),
             note: self.note.clone(),
         };
+        let before = cell(view, &row, "acknowledged_at").cloned();
         let commit = context.rules.acknowledge(alert).await.map_err(problem)?;
         let deadline = tokio::time::Instant::now() + VISIBLE_WITHIN;
         loop {
@@ -169,6 +180,10 @@ impl Asked {
             match self.row(context, view).await?.filter(|_| is_there) {
                 Some(row) if self.is_in(view, &row) => return answered(context, view, &row, true),
                 Some(row) if is_withdrawn(view, &row) => return Err(self.withdrawn()),
+                // Somebody else has, in the same round or a later one: theirs counts.
+                Some(row) if is_later(view, &row, &before) => {
+                    return answered(context, view, &row, false);
+                }
                 _ if tokio::time::Instant::now() < deadline => tokio::time::sleep(POLL).await,
                 _ => {
                     let detail = format!("commit {commit} has it, and views do not show it yet");
@@ -251,6 +266,11 @@ fn who(by: Option<String>, holder: String, errors: &mut Vec<FieldError>) -> Stri
     }
 }
 
+/// Whether a character would change how what stands beside it is shown. Lines may end.
+fn is_invisible(c: char) -> bool {
+    c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn wrong_field(name: &str, detail: String, allowed: Vec<String>) -> FieldError {
     FieldError { pointer: format!("#/body/{name}"), code: "format", detail, allowed }
 }
@@ -268,6 +288,12 @@ async fn scan(
 
 fn cell<'a>(view: &View, row: &'a [Cell], column: &str) -> Option<&'a Cell> {
     row.get(view.column(column)?)
+}
+
+/// Whether a row was acknowledged since.
+fn is_later(view: &View, row: &[Cell], before: &Option<Cell>) -> bool {
+    let now = cell(view, row, "acknowledged_at");
+    matches!(now, Some(Cell::Time(_))) && now != before.as_ref()
 }
 
 fn is_withdrawn(view: &View, row: &[Cell]) -> bool {

@@ -20,7 +20,7 @@ use warp::ws::Ws;
 use crate::Context;
 use crate::problem::{Problem, UNAVAILABLE, UPGRADE_REQUIRED};
 use crate::resume::restored;
-use crate::socket::{self, DEFLATE_AGREED, Transport, offers_deflate};
+use crate::socket::{self, Transport, agreed_deflate};
 use crate::subscribe::{SUBSCRIPTION, SubscriptionRequest};
 use crate::write_timeout::WriteTimeout;
 
@@ -115,7 +115,8 @@ fn upgraded(
         return Err(Problem::new(UNAVAILABLE, detail));
     };
     let followed = context.client.follow()?;
-    let (context, deflates) = (context.clone(), offers_deflate(headers));
+    let (context, agreed) = (context.clone(), agreed_deflate(headers));
+    let deflates = agreed.is_some();
     tokio::spawn(async move {
         let _held = followed;
         let Ok(upgraded) = upgrade.await else { return };
@@ -133,8 +134,8 @@ fn upgraded(
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     set(&mut response, CONNECTION, "upgrade");
     set(&mut response, UPGRADE, "websocket");
-    if deflates {
-        set(&mut response, SEC_WEBSOCKET_EXTENSIONS, DEFLATE_AGREED);
+    if let Some(agreed) = agreed {
+        set(&mut response, SEC_WEBSOCKET_EXTENSIONS, &agreed);
     }
     set(&mut response, SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key));
     Ok(response)

@@ -7,17 +7,22 @@ use warp::http::HeaderMap;
 use warp::http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 /// The answer to an offer that is accepted.
-pub(crate) const DEFLATE_AGREED: &str =
-    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The window of a compressor cannot be smaller than this here, so an offer that asks for it is declined.
 const WINDOW_BITS: &str = "15";
+const SERVER_WINDOW: &str = "server_max_window_bits";
 
-/// Whether a client offers the extension in a way that can be accepted.
-pub(crate) fn offers_deflate(headers: &HeaderMap) -> bool {
+/// What a client is answered that offers the extension in a way that can be accepted.
+pub(crate) fn agreed_deflate(headers: &HeaderMap) -> Option<String> {
     let given = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
     let given = given.filter_map(|value| value.to_str().ok());
-    given.flat_map(|value| value.split(',')).any(is_acceptable)
+    let offer = given.flat_map(|value| value.split(',')).find(|offer| is_acceptable(offer))?;
+    // A window that was asked for is part of the answer (section 7.1.2.1).
+    Some(match offer.contains(SERVER_WINDOW) {
+        true => format!("{AGREED}; {SERVER_WINDOW}={WINDOW_BITS}"),
+        false => AGREED.to_owned(),
+    })
 }
 
 /// Whether an offer is one of this extension, with parameters that this side can keep to.
@@ -36,7 +41,7 @@ fn is_acceptable(offer: &str) -> bool {
         names.push(name);
         let is_known = match name {
             "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
-            "server_max_window_bits" => value == Some(WINDOW_BITS),
+            SERVER_WINDOW => value == Some(WINDOW_BITS),
             // What the client may be asked to do is not asked.
             "client_max_window_bits" => value.is_none_or(|bits| {
                 matches!(bits.parse::<u8>(), Ok(8..=15)) && !bits.starts_with(['0', '+'])
@@ -71,8 +76,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(offer));
-            assert_eq!(offers_deflate(&headers), want, "{offer}");
+            let agreed = agreed_deflate(&headers);
+            assert_eq!(agreed.is_some(), want, "{offer}");
+            let has_window = agreed.is_some_and(|agreed| agreed.contains(SERVER_WINDOW));
+            assert_eq!(has_window, offer.contains("=\"15\""), "{offer}");
         }
-        assert!(!offers_deflate(&HeaderMap::new()));
+        assert_eq!(agreed_deflate(&HeaderMap::new()), None);
     }
 }

@@ -37,7 +37,7 @@ use message_reader::{MessageReader, Unreadable};
 use request::{ClientRequest, Member};
 use rows::View;
 
-pub(super) use deflate::{DEFLATE_AGREED, offers_deflate};
+pub(super) use deflate::agreed_deflate;
 pub(super) use transport::Transport;
 
 /// The most bytes of a client's message.
@@ -89,7 +89,7 @@ pub(super) struct Upgraded {
     pub(super) transport: Transport,
     /// Bytes of the client that were read already.
     pub(super) read: Bytes,
-    /// Whether messages may be compressed: it was [agreed on](DEFLATE_AGREED).
+    /// Whether messages may be compressed: that was agreed on.
     pub(super) deflates: bool,
 }
 

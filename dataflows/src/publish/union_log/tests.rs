@@ -62,8 +62,8 @@ impl Logs {
         match happens {
             Happens::Control => {
                 let (number, kind, source) = (0, ControlKind::Paused, Some("a".to_owned()));
-                let (rule, by, detail) = (None, None, None);
-                let row = ControlRow { commit, number, kind, source, rule, by, detail };
+                let (rule, by) = (None, None);
+                let row = ControlRow { commit, number, kind, source, rule, by };
                 self.control.append(commit, row);
             }
             Happens::Letter(position) => {
