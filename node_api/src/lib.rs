@@ -32,7 +32,7 @@ pub use metrics::MetricsText;
 pub use row_limits::RowLimits;
 pub use rules::{
     AlertAcknowledgement, ListedRule, PutOutcome, PutRule, RuleError, RuleFuture, RuleOrigin,
-    RulesApi,
+    RulesApi, is_invisible,
 };
 pub use scopes::{Scope, Scopes, UnknownScope};
 pub use throttle::{Over, Throttle, Told};

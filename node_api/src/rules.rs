@@ -26,6 +26,12 @@ pub trait RulesApi: Send + Sync {
 /// The answer to a request, when a commit has what it asks for.
 pub type RuleFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, RuleError>> + Send + 'a>>;
 
+/// Whether a character of a name or a note would change how what stands beside it is shown: a control character, or one
+/// that turns the direction of the text.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A rule as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedRule {

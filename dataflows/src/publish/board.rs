@@ -252,8 +252,11 @@ impl Board {
         self.moved.notify_all();
         drop(slots);
         self.rings.iter().for_each(|ring| ring.complete(least));
-        let (unions, logs): (Vec<_>, Vec<_>) = self.logs.values().partition(|log| log.is_union());
-        logs.into_iter().chain(unions).for_each(|log| log.complete(least));
+        // Unions look at what their parts have said.
+        for is_union in [false, true] {
+            let logs = self.logs.values().filter(|log| log.is_union() == is_union);
+            logs.for_each(|log| log.complete(least));
+        }
         self.tables.iter().for_each(|table| table.complete(least));
         Completed { readable_from: least.saturating_sub(1), took }
     }

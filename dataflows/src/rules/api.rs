@@ -6,7 +6,7 @@ use std::time::Duration;
 use market::{Commit, RuleId};
 use node_api::{
     AlertAcknowledgement, ListedRule, PutOutcome, PutRule, RuleError, RuleFuture, RuleOrigin,
-    RulesApi,
+    RulesApi, is_invisible,
 };
 
 use super::change::RuleChange;
@@ -29,11 +29,6 @@ pub struct RulesHandle {
     configured: Arc<ConfiguredRules>,
     run_time: Arc<RwLock<RunTimeRules>>,
     requests: RuleRequests,
-}
-
-/// Whether a character would change how what stands beside it is shown.
-fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl RulesHandle {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use market::{EventTime, Instrument, Timeframe};
-use node_api::{AlertAcknowledgement, Scope};
+use node_api::{AlertAcknowledgement, Scope, is_invisible};
 use serde::Deserialize;
 use warp::Filter;
 use warp::http::{Method, StatusCode};
@@ -138,7 +138,7 @@ impl Asked {
         }
         let by = who(by, holder(context)?, &mut errors);
         for (name, text) in [("note", &note), ("by", &by)] {
-            if let Some(wrong) = text.chars().find(|c| is_invisible(*c)) {
+            if let Some(wrong) = text.chars().find(|c| *c != '\n' && is_invisible(*c)) {
                 let detail = format!("`{name}` has the character U+{:04X}", u32::from(wrong));
                 errors.push(wrong_field(name, detail, Vec::new()));
             }
@@ -264,11 +264,6 @@ fn who(by: Option<String>, holder: String, errors: &mut Vec<FieldError>) -> Stri
         Some(by) => by,
         None => holder,
     }
-}
-
-/// Whether a character would change how what stands beside it is shown. Lines may end.
-fn is_invisible(c: char) -> bool {
-    c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn wrong_field(name: &str, detail: String, allowed: Vec<String>) -> FieldError {
